@@ -1,0 +1,1 @@
+"""Tables, transactions and sealing. Rows never leave this room; domain values do."""

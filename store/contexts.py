@@ -1,0 +1,24 @@
+"""The associated data of each sealed column: what a value is bound to.
+
+Whatever a rule reads from a row besides the sealed value belongs in here, so
+that changing it in the database makes the value fail to open.
+"""
+
+from authn.totp import TotpParameters
+from store.keyring import context
+
+
+def seed_context(user_id: int, serial: str, phase: str, parameters: TotpParameters) -> bytes:
+    """A seed belongs to one token of one user, in one phase, with its parameters."""
+    shape = f"{parameters.period_s}/{parameters.digits}/{parameters.algorithm}"
+    return context("tokens", "sealed_seed", user_id, serial, phase, shape)
+
+
+def verifier_context(user_id: int) -> bytes:
+    """A password verifier belongs to one user."""
+    return context("users", "sealed_verifier", user_id)
+
+
+def shared_secret_context(name: str, network: str, message_authenticator: str) -> bytes:
+    """A shared secret belongs to one client at one network, with what is demanded of its requests."""
+    return context("nas_clients", "sealed_shared_secret", name, network, message_authenticator)
