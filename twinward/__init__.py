@@ -1,0 +1,1 @@
+"""Wiring: settings, the application that joins the rooms, and the command line."""

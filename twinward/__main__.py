@@ -1,0 +1,5 @@
+"""`python -m twinward`."""
+
+from twinward.cli import main
+
+main()

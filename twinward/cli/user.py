@@ -1,0 +1,242 @@
+"""`twinward user`: the people who log in."""
+
+import csv
+import io
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import click
+
+from authn.errors import OperationError
+from authn.secret import Password
+from authn.totp import Algorithm, TotpParameters
+from store.passwords import MAX_PASSWORD_OCTETS, PasswordHash, Passwords
+from store.users import NewToken, NewUser, Users, UserSummary
+from twinward.cli.context import Console, json_option, now, read_secret, show, table, time_text
+from twinward.config import Settings
+from twinward.seeds import read_seed
+
+IMPORT_COLUMNS = ("name", "password", "seed", "period", "digits", "algorithm", "groups")
+_REQUIRED_COLUMNS = frozenset(("name", "password", "seed"))
+
+
+@click.group()
+def user() -> None:
+    """Users: the people who log in."""
+
+
+def password_from(octets: bytes, settings: Settings) -> PasswordHash:
+    """The hash of a new password. Raises OperationError for one that could never be typed over RADIUS."""
+    if b"\0" in octets:
+        raise OperationError("a password cannot hold the octet NUL")
+    if len(octets) > MAX_PASSWORD_OCTETS - settings.new_token.digits:
+        raise OperationError(
+            f"a password has at most {MAX_PASSWORD_OCTETS - settings.new_token.digits} octets:"
+            f" RADIUS carries {MAX_PASSWORD_OCTETS}, code included"
+        )
+    return Passwords(settings.hashing).hash(Password(octets))
+
+
+@user.command()
+@click.argument("name")
+@click.option("--password-file", metavar="F|-", help="File with the password; without it you are asked.")
+@click.option("--no-password", is_flag=True, help="The user has no password here: for code-only clients.")
+@click.option("--group", "groups", multiple=True, metavar="G", help="A group of the user; may be repeated.")
+@json_option
+@click.pass_obj
+def add(
+    console: Console, name: str, password_file: str | None, no_password: bool, groups: tuple[str, ...], as_json: bool
+) -> None:
+    """Add a user. `twinward token enrol` gives them their token."""
+    if no_password and password_file:
+        raise click.UsageError("--no-password and --password-file exclude each other")
+    password_hash = None
+    if not no_password:
+        settings = console.settings()
+        password_hash = password_from(read_secret(password_file, f"Password for {name}", twice=True), settings)
+    with console.installation() as installation:
+        username = Users(installation, console.by).add(NewUser(name, password_hash, groups), now())
+    show(
+        {"user": username},
+        f"Added user {username}.\nNext: twinward token enrol {username}",
+        as_json,
+    )
+
+
+@user.command("list")
+@json_option
+@click.pass_obj
+def list_(console: Console, as_json: bool) -> None:
+    """List the users."""
+    with console.installation() as installation:
+        users = list(Users(installation, console.by).all())
+    rows = [(one.username, _standing(one), "yes" if one.has_password else "no", ", ".join(one.groups)) for one in users]
+    show(
+        {"users": [_facts(one) for one in users]},
+        table(("name", "standing", "password", "groups"), rows, "There is no user yet; `twinward user add NAME`."),
+        as_json,
+    )
+
+
+@user.command("show")
+@click.argument("name")
+@json_option
+@click.pass_obj
+def show_(console: Console, name: str, as_json: bool) -> None:
+    """Show one user with their tokens."""
+    with console.installation() as installation:
+        one = Users(installation, console.by).show(name)
+    lines = [
+        f"name      {one.username}",
+        f"standing  {_standing(one)}",
+        f"password  {'yes' if one.has_password else 'no'}",
+        f"groups    {', '.join(one.groups) or '-'}",
+        f"added     {time_text(one.created_at)}",
+    ]
+    lines += [f"token     {token.serial}  {token.phase}" for token in one.tokens] or ["token     none"]
+    facts = _facts(one) | {"tokens": [{"serial": token.serial, "phase": token.phase} for token in one.tokens]}
+    show(facts, "\n".join(lines), as_json)
+
+
+@user.command()
+@click.argument("name")
+@click.option("--password-file", metavar="F|-", help="File with the new password; without it you are asked.")
+@json_option
+@click.pass_obj
+def password(console: Console, name: str, password_file: str | None, as_json: bool) -> None:
+    """Set a user's password."""
+    octets = read_secret(password_file, f"New password for {name}", twice=True)
+    with console.installation() as installation:
+        Users(installation, console.by).set_password(name, password_from(octets, console.settings()), now())
+    show({"user": name}, f"Set the password of {name}.", as_json)
+
+
+@user.command()
+@click.argument("name")
+@json_option
+@click.pass_obj
+def disable(console: Console, name: str, as_json: bool) -> None:
+    """Refuse every login of a user until enabled again."""
+    with console.installation() as installation:
+        Users(installation, console.by).set_enabled(name, False, now())
+    show({"user": name}, f"Disabled {name}.", as_json)
+
+
+@user.command()
+@click.argument("name")
+@json_option
+@click.pass_obj
+def enable(console: Console, name: str, as_json: bool) -> None:
+    """Let a disabled user log in again."""
+    with console.installation() as installation:
+        Users(installation, console.by).set_enabled(name, True, now())
+    show({"user": name}, f"Enabled {name}.", as_json)
+
+
+@user.command()
+@click.argument("name")
+@json_option
+@click.pass_obj
+def unlock(console: Console, name: str, as_json: bool) -> None:
+    """Forget a user's failed logins, so that they need not wait."""
+    with console.installation() as installation:
+        Users(installation, console.by).unlock(name, now())
+    show({"user": name}, f"Unlocked {name}.", as_json)
+
+
+@user.command()
+@click.argument("name")
+@json_option
+@click.pass_obj
+def remove(console: Console, name: str, as_json: bool) -> None:
+    """Remove a user and their tokens for good. The audit chain keeps their name."""
+    with console.installation() as installation:
+        Users(installation, console.by).remove(name, now())
+    show({"user": name}, f"Removed {name}.", as_json)
+
+
+@user.command("import")
+@click.option("--file", "source", required=True, metavar="F|-", help="CSV file, or - for standard input.")
+@click.option("--format", "form", type=click.Choice(["csv"]), default="csv", show_default=True)
+@json_option
+@click.pass_obj
+def import_(console: Console, source: str, form: str, as_json: bool) -> None:
+    """Add users from a CSV file: all of them, or none if a line is wrong.
+
+    The first line names the columns: name,password,seed and, if wanted, period,digits,algorithm,groups (several
+    groups are separated by ;). An empty password or seed is left out; a seed is base32, or hexadecimal after `hex:`.
+    Imported tokens are active at once. The file holds secrets: destroy it afterwards.
+    """
+    del form  # one so far
+    settings = console.settings()
+    users = _read_csv(_open_source(source), settings)
+    with console.installation() as installation:
+        added = Users(installation, console.by).add_all(users, now())
+    show({"added": len(added)}, f"Added {len(added)} users. Destroy the file: it holds their secrets.", as_json)
+
+
+def _open_source(source: str) -> str:
+    try:
+        octets = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
+        return octets.decode("utf-8-sig")
+    except OSError as error:
+        raise OperationError(f"{source}: cannot read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise OperationError(f"{source}: not UTF-8 text") from error
+
+
+def _read_csv(text: str, settings: Settings) -> list[NewUser]:
+    reader = csv.DictReader(io.StringIO(text), strict=True)
+    header = set(reader.fieldnames or ())
+    if missing := _REQUIRED_COLUMNS - header:
+        raise OperationError(f"line 1: the columns {', '.join(sorted(missing))} are missing")
+    if unknown := header - set(IMPORT_COLUMNS):
+        raise OperationError(
+            f"line 1: unknown columns {', '.join(sorted(unknown))}; known: {', '.join(IMPORT_COLUMNS)}"
+        )
+    try:
+        lines = [(reader.line_num, row) for row in reader]
+    except csv.Error as error:
+        raise OperationError(f"line {reader.line_num}: {error}") from error
+    with ThreadPoolExecutor(settings.hashing_threads) as pool:
+        return list(pool.map(lambda line: _new_user(line[0], line[1], settings), lines))
+
+
+def _new_user(number: int, row: dict[str, str], settings: Settings) -> NewUser:
+    try:
+        if None in row or None in row.values():
+            raise OperationError("the number of fields is not that of the header")
+        password_hash = password_from(row["password"].encode(), settings) if row["password"] else None
+        token = None
+        if row["seed"]:
+            default = settings.new_token
+            parameters = TotpParameters(
+                int(row.get("period") or default.period_s),
+                int(row.get("digits") or default.digits),
+                Algorithm((row.get("algorithm") or default.algorithm).lower()),
+            )
+            token = NewToken(read_seed(row["seed"]), parameters, confirmed=True)
+        groups = tuple(group.strip() for group in (row.get("groups") or "").split(";") if group.strip())
+        return NewUser(row["name"], password_hash, groups, token)
+    except (OperationError, ValueError) as error:
+        raise OperationError(f"line {number}: {error}") from error
+
+
+def _standing(one: UserSummary) -> str:
+    if not one.enabled:
+        return "disabled"
+    if one.locked_until is not None and one.locked_until > now():
+        return f"locked until {time_text(one.locked_until)}"
+    return "enabled"
+
+
+def _facts(one: UserSummary) -> dict[str, Any]:
+    return {
+        "name": one.username,
+        "standing": _standing(one),
+        "has_password": one.has_password,
+        "groups": list(one.groups),
+        "added": one.created_at,
+    }
