@@ -1,0 +1,259 @@
+"""The login rules, in a world with a hand-wound clock."""
+
+import dataclasses
+from typing import get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.simulator import CODE_ONLY, LAB, OTHER, World
+
+from authn.account import DECOY
+from authn.authenticate import Login, authenticate
+from authn.client import InputMode
+from authn.decide import AskFirstFactor, CheckedPassword, Decision, Finding, decide
+from authn.policy import Policy
+from authn.secret import Password, Verifier
+from authn.totp import TimeStep, TotpParameters, code_at
+from authn.verdict import Accept, Inability, Reason, Reject, Unavailable, Verdict
+
+
+@pytest.fixture
+def world():
+    return World()
+
+
+def test_password_and_code_let_in(world):
+    alice = world.enrol("alice")
+    assert world.login("alice", alice.password + alice.code_at()) == Accept()
+
+
+def test_a_spent_step_is_refused(world):
+    """A code that was accepted once is refused, though its window is still open."""
+    alice = world.enrol("alice")
+    typed = alice.password + alice.code_at()
+    assert world.login("alice", typed) == Accept()
+    assert world.login("alice", typed) == Reject(Reason.CODE_REPLAYED)
+
+
+def test_a_code_older_than_the_last_spent_one_is_refused(world):
+    alice = world.enrol("alice")
+    before, now = alice.code_at(-30), alice.code_at()
+    assert world.login("alice", alice.password + now) == Accept()
+    assert world.login("alice", alice.password + before) == Reject(Reason.CODE_REPLAYED)
+
+
+def test_a_wrong_password_does_not_burn_the_code(world):
+    alice = world.enrol("alice")
+    assert world.login("alice", b"wrong" + alice.code_at()) == Reject(Reason.WRONG_PASSWORD)
+    assert world.login("alice", alice.password + alice.code_at()) == Accept()
+
+
+def test_a_wrong_code_asks_no_first_factor(world):
+    """A directory must not count a wrong code as a wrong password of its own."""
+    alice = world.enrol("alice")
+    assert world.login("alice", alice.password + alice.code_at(3000)) == Reject(Reason.WRONG_CODE)
+    assert world.checks == []
+
+
+def test_a_good_login_asks_the_first_factor_once(world):
+    alice = world.enrol("alice")
+    world.login("alice", alice.password + alice.code_at())
+    assert world.checks == [alice.password]
+
+
+@pytest.mark.parametrize(("offset_s", "lets_in"), [(-61, False), (-30, True), (0, True), (30, True), (61, False)])
+def test_the_window_is_one_step_to_each_side(world, offset_s, lets_in):
+    alice = world.enrol("alice")
+    verdict = world.login("alice", alice.password + alice.code_at(offset_s))
+    assert verdict == (Accept() if lets_in else Reject(Reason.WRONG_CODE))
+
+
+def test_unknown_and_disabled_users_are_refused(world):
+    alice = world.enrol("alice")
+    assert world.login("mallory", alice.password + alice.code_at()) == Reject(Reason.UNKNOWN_USER)
+    assert world.login("", alice.password + alice.code_at()) == Reject(Reason.UNKNOWN_USER)
+    world.change(alice, enabled=False)
+    assert world.login("alice", alice.password + alice.code_at()) == Reject(Reason.USER_DISABLED)
+
+
+def test_the_decoy_is_never_let_in_even_with_its_own_code(world):
+    token = DECOY.tokens[0]
+    code = code_at(token.seed, token.parameters.step_at(world.now), token.parameters).encode()
+    for client in (LAB, CODE_ONLY):
+        for typed in (code, b"password" + code):
+            decision = decide(world.request("mallory", typed, client), DECOY, None, Policy())
+            assert decision.verdict == Reject(Reason.UNKNOWN_USER)
+
+
+def test_a_user_without_token_or_password_is_refused(world):
+    alice = world.enrol("alice")
+    world.change(alice, verifier=None)
+    assert world.login("alice", alice.password + alice.code_at()) == Reject(Reason.NO_PASSWORD)
+    world.change(alice, tokens=())
+    assert world.login("alice", alice.password + alice.code_at()) == Reject(Reason.NO_TOKEN)
+    world.change(alice, broken_seals=True)
+    assert world.login("alice", alice.password + alice.code_at()) == Reject(Reason.SEAL_BROKEN)
+
+
+def test_code_only_clients_send_the_code_alone(world):
+    alice = world.enrol("alice")
+    assert world.login("alice", alice.password + alice.code_at(), CODE_ONLY) == Reject(Reason.UNREADABLE_FIELD)
+    assert world.login("alice", alice.code_at(), CODE_ONLY) == Accept()
+    assert world.checks == []
+
+
+def test_an_unusable_request_is_refused_even_with_good_credentials(world):
+    alice = world.enrol("alice")
+    typed = alice.password + alice.code_at()
+    assert world.login("alice", typed, unusable=Reason.UNSUPPORTED_METHOD) == Reject(Reason.UNSUPPORTED_METHOD)
+
+
+def test_failures_delay_the_user_at_this_client_only(world):
+    alice = world.enrol("alice")
+    for _ in range(6):
+        assert world.login("alice", alice.password + alice.code_at(3000)) == Reject(Reason.WRONG_CODE)
+    typed = alice.password + alice.code_at()
+    assert world.login("alice", typed) == Reject(Reason.LOCKED)
+    assert world.login("alice", typed, OTHER) == Accept()
+    world.pass_time(31)
+    assert world.login("alice", alice.password + alice.code_at(30)) == Accept()
+    assert world.attempts.tallies[1, LAB.id].failures == 0
+
+
+def test_logins_while_delayed_do_not_lengthen_the_delay(world):
+    alice = world.enrol("alice")
+    for _ in range(50):
+        world.login("alice", alice.password + alice.code_at(3000))
+    assert world.attempts.tallies[1, LAB.id].failures == 6
+
+
+def test_a_wrong_password_counts_and_a_replay_does_not(world):
+    alice = world.enrol("alice")
+    world.login("alice", b"wrong" + alice.code_at())
+    assert world.attempts.tallies[1, LAB.id].failures == 1
+    world.login("alice", alice.password + alice.code_at())
+    for _ in range(20):
+        assert world.login("alice", alice.password + alice.code_at()) == Reject(Reason.CODE_REPLAYED)
+    assert world.attempts.tallies[1, LAB.id].failures == 0
+
+
+@pytest.mark.parametrize(
+    ("finding", "verdict"),
+    [
+        (Finding.CANNOT_TELL, Unavailable(Inability.FIRST_FACTOR_UNAVAILABLE)),
+        (Finding.OVERLOADED, Unavailable(Inability.OVERLOADED)),
+        (Finding.SEAL_BROKEN, Reject(Reason.SEAL_BROKEN)),
+    ],
+)
+def test_a_first_factor_that_cannot_tell_never_counts_against_the_user(world, finding, verdict):
+    alice = world.enrol("alice")
+    request = world.request("alice", alice.password + alice.code_at())
+    [account] = world.attempts.load([request])
+    decision = decide(request, account, CheckedPassword(finding, account.verifier), Policy())
+    assert decision == Decision(verdict)
+
+
+def test_a_finding_against_an_old_password_is_asked_again(world):
+    """The password was changed while the old one was being checked."""
+    alice = world.enrol("alice")
+    request = world.request("alice", alice.password + alice.code_at())
+    [account] = world.attempts.load([request])
+    old = CheckedPassword(Finding.PASSED, Verifier(b"an older verifier"))
+    assert isinstance(decide(request, account, old, Policy()), AskFirstFactor)
+
+
+def test_time_is_that_of_the_request_not_of_the_check(world):
+    """A password that took a minute to check does not make its code late."""
+    alice = world.enrol("alice")
+    login = Login(world.request("alice", alice.password + alice.code_at()))
+    [question] = authenticate([login], world.attempts, world.policy)
+    world.pass_time(600)
+    [verdict] = authenticate([Login(login.request, world.check(question))], world.attempts, world.policy)
+    assert verdict == Accept()
+
+
+def test_drift_is_learned_one_step_at_a_time(world):
+    """A clock that falls behind slowly is followed far beyond the window, up to the bound."""
+    alice = world.enrol("alice")
+    for behind in range(15):
+        world.pass_time(600)
+        verdict = world.login("alice", alice.password + alice.code_at(-30 * behind))
+        assert verdict == (Accept() if behind <= world.policy.max_drift + 1 else Reject(Reason.WRONG_CODE))
+
+
+@given(st.integers(-12, 12), st.integers(0, 3), st.sampled_from([30, 60]), st.data())
+def test_no_code_passes_twice_whatever_drift_and_clock(drift, window, period_s, data):
+    """Codes from near and far, a clock that jumps both ways: each step is accepted once at most."""
+    world = World(Policy(window=window, max_drift=12))
+    alice = world.enrol("alice", parameters=TotpParameters(period_s))
+    token = world.attempts.accounts["alice"].tokens[0]
+    world.change(alice, tokens=(dataclasses.replace(token, drift=drift),))
+    accepted = []
+    for _ in range(12):
+        world.pass_time(data.draw(st.integers(-200, 200)))
+        offset_s = period_s * (drift + data.draw(st.integers(-window - 1, window + 1)))
+        code = alice.code_at(offset_s)
+        if world.login("alice", alice.password + code) == Accept():
+            accepted.append(world.attempts.accounts["alice"].tokens[0].last_step)
+    assert len(set(accepted)) == len(accepted)
+    assert accepted == sorted(accepted)
+
+
+@given(st.binary(max_size=20), st.binary(max_size=40), st.sampled_from(list(InputMode)))
+def test_whatever_is_typed_comes_to_a_verdict(name, typed, mode):
+    world = World()
+    world.enrol("alice")
+    client = dataclasses.replace(LAB, input_mode=mode)
+    verdict = world.login(name.decode("latin-1"), typed, client)
+    assert isinstance(verdict, get_args(Verdict))
+    assert verdict != Accept()
+
+
+def test_two_tokens_of_different_length_both_work(world):
+    alice = world.enrol("alice")
+    [short] = world.attempts.accounts["alice"].tokens
+    long = dataclasses.replace(short, id=99, seed=type(short.seed)(b"x" * 20), parameters=TotpParameters(digits=8))
+    world.change(alice, tokens=(short, long))
+    code = code_at(long.seed, long.parameters.step_at(world.now), long.parameters).encode()
+    assert world.login("alice", alice.password + code) == Accept()
+    assert world.login("alice", alice.password + alice.code_at()) == Accept()
+
+
+def test_a_user_stands_in_a_batch_once(world):
+    alice = world.enrol("alice")
+    login = Login(world.request("alice", alice.password + alice.code_at()))
+    with pytest.raises(ValueError):
+        authenticate([login, login], world.attempts, world.policy)
+
+
+@pytest.mark.parametrize("verdict", [Accept(), Reject(Reason.LOCKED), Unavailable(Inability.BUG)])
+def test_a_verdict_has_no_truth_value(verdict):
+    with pytest.raises(TypeError):
+        bool(verdict)
+
+
+def test_the_store_has_the_last_word(world):
+    """Another node spent the step between reading and writing: the Accept turns into a replay."""
+    alice = world.enrol("alice")
+    request = world.request("alice", alice.password + alice.code_at())
+    [account] = world.attempts.load([request])
+    checked = CheckedPassword(Finding.PASSED, account.verifier)
+    spent = dataclasses.replace(account.tokens[0], last_step=TimeStep(2**40))
+
+    class Racing(type(world.attempts)):
+        def settle(self, settlements):
+            world.change(alice, tokens=(spent,))
+            return super().settle(settlements)
+
+    racing = Racing()
+    racing.accounts = world.attempts.accounts
+    assert authenticate([Login(request, checked)], racing, world.policy) == [Reject(Reason.CODE_REPLAYED)]
+
+
+def test_the_password_stays_hidden_on_its_way(world):
+    alice = world.enrol("alice", password=b"canary")
+    login = Login(world.request("alice", alice.password + alice.code_at()))
+    [question] = authenticate([login], world.attempts, world.policy)
+    assert question.password == Password(b"canary")
+    assert "canary" not in repr((login, question))
