@@ -1,0 +1,97 @@
+"""Real installations for tests: a folder, a database, keys, users."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from authn.client import InputMode, MessageAuthenticatorRule
+from authn.request import UnixSeconds
+from authn.secret import Password, Seed, SharedSecret
+from authn.totp import TimeStep, TotpParameters, code_at
+from store.installation import Installation
+from store.nas_clients import NasClients
+from store.passwords import HashingSettings, Passwords
+from store.users import NewToken, NewUser, Users, new_seed
+
+CHEAP = HashingSettings(memory_kib=8, time_cost=1, parallelism=1)
+SHARED_SECRET = b"wire-test-shared-secret"
+CHAIN = "test/0"
+
+
+@dataclass
+class Person:
+    """A user of a real installation."""
+
+    name: str
+    password: str
+    seed: Seed
+    parameters: TotpParameters
+
+    def code(self, offset_s: float = 0.0) -> str:
+        """The code shown so many seconds from now."""
+        step = self.parameters.step_at(UnixSeconds(time.time() + offset_s))
+        return code_at(self.seed, TimeStep(step), self.parameters)
+
+    def typed(self, offset_s: float = 0.0) -> str:
+        """Password and code in one field."""
+        return self.password + self.code(offset_s)
+
+
+def create(folder: Path) -> Installation:
+    """A new installation in a folder."""
+    return Installation.create(folder / "twinward.db", folder / "twinward.key", CHAIN, now())
+
+
+def reopen(folder: Path, chain: str = CHAIN) -> Installation:
+    """The installation of a folder, opened again."""
+    return Installation.open(folder / "twinward.db", folder / "twinward.key", chain)
+
+
+def now() -> UnixSeconds:
+    """The wall clock."""
+    return UnixSeconds(time.time())
+
+
+def add_person(
+    installation: Installation, name: str, password: str = "correct horse", parameters: TotpParameters | None = None
+) -> Person:
+    """A user with a password and an active token."""
+    [person] = add_people(installation, [name], password, parameters)
+    return person
+
+
+def add_people(
+    installation: Installation,
+    names: list[str],
+    password: str = "correct horse",
+    parameters: TotpParameters | None = None,
+) -> list[Person]:
+    """Users with one password and a token each."""
+    parameters = parameters or TotpParameters()
+    password_hash = Passwords(CHEAP).hash(Password(password.encode()))
+    people = [Person(name, password, new_seed(), parameters) for name in names]
+    Users(installation, "test").add_all(
+        [NewUser(one.name, password_hash, token=NewToken(one.seed, parameters, confirmed=True)) for one in people],
+        now(),
+    )
+    return people
+
+
+def add_client(
+    installation: Installation,
+    name: str,
+    network: str,
+    *,
+    shared_secret: bytes = SHARED_SECRET,
+    input_mode: InputMode = InputMode.SUFFIX,
+    message_authenticator: MessageAuthenticatorRule = MessageAuthenticatorRule.REQUIRE,
+) -> None:
+    """A NAS client."""
+    NasClients(installation, "test").add(
+        name,
+        network,
+        SharedSecret(shared_secret),
+        now(),
+        input_mode=input_mode,
+        message_authenticator=message_authenticator,
+    )
