@@ -1,12 +1,13 @@
 # A fresh machine needs Python 3.11 or later and make; these targets do the rest.
-# `make` alone lists them.
+# `make` alone lists them. To choose the interpreter: make env PYTHON=python3.12
 
-PYTHON := $(shell for python in python3.13 python3.12 python3.11 python3; do \
+PYTHON = $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	command -v $$python >/dev/null 2>&1 && $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& { echo $$python; break; }; done)
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
-CODE := authn radius_client radius_server radius_wire store twinward tests bench
+# Twice quiet: errors only, no warnings about an index's empty corners
+PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check --no-input
+CODE := $(wildcard authn radius_client radius_server radius_wire store twinward tests bench)
 
 .DEFAULT_GOAL := help
 
@@ -15,24 +16,34 @@ help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 20
 
 .PHONY: run
-run: env ## set up, then show a real login over UDP and keep serving
+run: .venv/.runtime ## set up, then show a real login over UDP and keep serving
 	@$(BIN)/twinward demo
 
 .PHONY: env
 env: .venv/.runtime ## only set up: .venv with the `twinward` command
+	@echo "Ready: $(BIN)/twinward --help"
 
-.PHONY: test
-test: .venv/.dev ## the whole test suite, installing what it needs
-	@tests/support/install_debian.sh
-	@$(BIN)/pytest -q
-
-.PHONY: check
-check: .venv/.dev ## what a change must pass: format, lint, types, imports, tests, the installed wheel
-	@$(BIN)/ruff format --check $(CODE)
-	@$(BIN)/ruff check $(CODE)
+.PHONY: lint
+lint: .venv/.dev ## format, style, types, and which room may import which
+	@$(BIN)/ruff format --quiet --check $(CODE) || { echo "to format: $(BIN)/ruff format $(CODE)" >&2; exit 1; }
+	@$(BIN)/ruff check --quiet $(CODE)
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(MAKE) --no-print-directory test
+
+.PHONY: test
+test: lint ## the whole test suite after the linters, installing what it needs; what CI runs
+	@tests/support/install_debian.sh
+	@$(BIN)/pytest
+
+.PHONY: check
+check: test ## what a change must pass: `make test`, then the tests again on the installed wheel
+	@$(MAKE) --no-print-directory test-wheel
+
+.PHONY: test-wheel
+test-wheel: .venv/.dev ## the tests, with every room imported from the built wheel
+	@rm -rf build && site=$$(mktemp -d) && trap 'rm -rf "$$site"' EXIT && \
+	$(PIP) install --no-deps --no-build-isolation --target "$$site" . && \
+	PYTHONSAFEPATH=1 PYTHONPATH="$$site" TWINWARD_IMPORTED_FROM="$$site" $(BIN)/pytest -o pythonpath="$$site"
 
 .PHONY: fuzz
 fuzz: .venv/.dev ## fuzz the packet parser for a minute (FUZZ_SECONDS=60)
@@ -47,15 +58,17 @@ bench: .venv/.dev ## measure beside FreeRADIUS; prints the table of bench/RESULT
 	@tests/support/install_debian.sh
 	@$(BIN)/python bench/run.py
 
+# uv resolves once for every Python and system that is supported; the environment that runs it is thrown away.
 .PHONY: lock
 lock: ## renew the lock files from pyproject.toml
-	@bin=$$(mktemp -d) && $(PYTHON) -m venv $$bin && $$bin/bin/python -m pip --quiet install uv && \
-	for part in "requirements.lock" "requirements-dev.lock --group dev"; do \
+	@tools=$$(mktemp -d) && trap 'rm -rf "$$tools"' EXIT && $(PYTHON) -m venv "$$tools" && \
+	"$$tools/bin/python" -m pip --quiet --quiet --disable-pip-version-check install uv && \
+	for part in "requirements.lock --group build" "requirements-dev.lock --group dev"; do \
 		set -- $$part; file=$$1; shift; \
-		$$bin/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+		"$$tools/bin/uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 			--no-annotate --no-emit-index-url --no-emit-find-links --upgrade "$$@" --output-file $$file pyproject.toml \
 			>/dev/null || exit 1; \
-	done; rm -r $$bin
+	done
 
 .PHONY: clean
 clean: ## remove what was built
@@ -64,7 +77,7 @@ clean: ## remove what was built
 .venv/.made:
 	@[ -n "$(PYTHON)" ] || { echo "twinward needs Python 3.11 or later; install it and run make again" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
-		{ echo "this Python has no venv; on Debian: apt-get install python3-venv" >&2; exit 1; }
+		{ echo "$(PYTHON) cannot make environments; on Debian: apt-get install python3-venv" >&2; exit 1; }
 	@echo "Setting up .venv with $$($(PYTHON) --version); this takes a minute the first time."
 	@$(PYTHON) -m venv .venv
 	@touch $@

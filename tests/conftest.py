@@ -16,20 +16,30 @@ _skipped: list[str] = []
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Remember every skipped test."""
+    """Remember every skipped test. An expected failure ran, so it is none."""
+    if report.skipped and not hasattr(report, "wasxfail"):
+        _skipped.append(report.nodeid)
+
+
+def pytest_collectreport(report: pytest.CollectReport) -> None:
+    """Remember a module that skipped itself whole."""
     if report.skipped:
         _skipped.append(report.nodeid)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """With TWINWARD_FORBID_SKIPS set, a skipped test is a failed run."""
-    if _skipped and os.environ.get("TWINWARD_FORBID_SKIPS") and session.exitstatus == pytest.ExitCode.OK:
+    if _skips_are_failures() and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say why such a run failed."""
-    if _skipped and os.environ.get("TWINWARD_FORBID_SKIPS"):
+    if _skips_are_failures():
         terminalreporter.section("skipped, which TWINWARD_FORBID_SKIPS forbids")
         for nodeid in _skipped:
             terminalreporter.line(nodeid)
+
+
+def _skips_are_failures() -> bool:
+    return bool(_skipped) and os.environ.get("TWINWARD_FORBID_SKIPS") == "1"

@@ -78,6 +78,7 @@ class Server:
                     _log.info("listening on %s/udp", listener.bound)
                 if not len(self._handler.clients):
                     _log.warning("no NAS client is defined, so nobody is answered; run `twinward client add`")
+                _log.info("ready")
                 on_ready()
                 UdpServer(self._listeners, self._handler).serve(
                     wakers=[signals, self._pool],
