@@ -1,0 +1,51 @@
+"""A code lets in once, however many ask at once, through however many servers."""
+
+import time
+
+from support import installations
+from support.daemon import Daemon, write_config
+from support.nas import access_request, ask_all
+
+from authn.client import InputMode
+from radius_wire.packet import PacketCode
+
+
+def wait_for_a_fresh_step():
+    """Codes of the step before must stay good while the test runs."""
+    while time.time() % 30 > 15:
+        time.sleep(0.2)
+
+
+def test_200_parallel_logins_with_one_code(installation, daemon):
+    alice = installations.add_person(installation, "alice")
+    request_of = [(daemon.port, access_request("alice", alice.typed())) for _ in range(200)]
+    codes = ask_all(request_of, at_once=200)
+    assert codes.count(PacketCode.ACCESS_ACCEPT) == 1
+    assert codes.count(PacketCode.ACCESS_REJECT) == 199
+
+
+def test_3000_codes_each_sent_twice_through_two_servers_on_one_database(folder, installation):
+    installations.add_client(installation, "code-only", "127.0.0.1", input_mode=InputMode.CODE_ONLY)
+    people = installations.add_people(installation, [f"user{number}" for number in range(1000)])
+    write_config(folder, reject_delay_s=0.1)
+    daemons = [Daemon(folder, "first"), Daemon(folder, "second")]
+    try:
+        wait_for_a_fresh_step()
+        requests, codes_of = [], []
+        for offset_s in (-30, 0, 30):  # a later step may not overtake an earlier one: one round per step
+            pairs = [
+                (daemon.port, access_request(person.name, person.code(offset_s)))
+                for person in people
+                for daemon in daemons
+            ]
+            requests += pairs
+            codes_of += ask_all(pairs, at_once=128)
+    finally:
+        stopped = [daemon.stop() for daemon in daemons]
+    assert stopped == [0, 0]
+    accepts = [codes_of[at : at + 2].count(PacketCode.ACCESS_ACCEPT) for at in range(0, len(codes_of), 2)]
+    assert len(accepts) == 3000
+    assert accepts == [1] * 3000
+    assert codes_of.count(PacketCode.ACCESS_REJECT) == 3000
+    with installation.database.read() as connection:
+        assert list(installation.audit.verify(connection)) == []
