@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, Row, func, insert, select
 
 from authn.errors import OperationError
 from authn.request import UnixSeconds
@@ -127,7 +127,25 @@ def entry(connection: Connection, reference: str) -> AuditEntry:
     row = connection.execute(select(rows).where(rows.c.chain == chain, rows.c.seq == seq)).one_or_none()
     if row is None:
         raise OperationError(f"there is no audit entry {reference}")
-    return AuditEntry(reference_of(chain, seq), UnixSeconds(row.at_ms / 1000), row.event, json.loads(row.body))
+    return _entry(row)
+
+
+def newest(connection: Connection, limit: int, user: str | None = None) -> list[AuditEntry]:
+    """The newest entries over all chains, newest first; of one user if a name is given."""
+    rows = schema.audit
+    found: list[Row[tuple[Any, ...]]] = []
+    for chain in connection.execute(select(schema.audit_chains.c.id)).scalars().all():
+        query = select(rows).where(rows.c.chain == chain).order_by(rows.c.seq.desc()).limit(limit)
+        if user is not None:
+            query = query.where(func.json_extract(rows.c.body, "$.user") == user)
+        found += connection.execute(query).all()
+    found.sort(key=lambda row: row.at_ms, reverse=True)
+    return [_entry(row) for row in found[:limit]]
+
+
+def _entry(row: Row[tuple[Any, ...]]) -> AuditEntry:
+    reference = reference_of(row.chain, row.seq)
+    return AuditEntry(reference, UnixSeconds(row.at_ms / 1000), row.event, json.loads(row.body))
 
 
 def count(connection: Connection) -> int:

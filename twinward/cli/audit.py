@@ -4,13 +4,40 @@ import sys
 
 import click
 
-from store.audit import count
-from twinward.cli.context import Console, json_option, show
+from authn.request import canonical_username
+from store.audit import count, newest
+from twinward.cli.context import Console, json_option, show, table, time_text
 
 
 @click.group()
 def audit() -> None:
     """The audit chain."""
+
+
+@audit.command("list")
+@click.option("--user", metavar="NAME", help="Only what concerns this user.")
+@click.option("--limit", type=click.IntRange(1, 10000), default=20, show_default=True)
+@json_option
+@click.pass_obj
+def list_(console: Console, user: str | None, limit: int, as_json: bool) -> None:
+    """List the newest entries with their references; `twinward explain REF` tells one whole."""
+    name = None if user is None else canonical_username(user.encode())
+    with console.installation() as installation, installation.database.read() as connection:
+        entries = newest(connection, limit, name)
+    rows = [
+        (
+            one.reference,
+            time_text(one.at),
+            one.event,
+            one.body.get("user", ""),
+            one.body.get("client", ""),
+            " ".join(str(one.body[key]) for key in ("verdict", "reason") if key in one.body),
+        )
+        for one in entries
+    ]
+    facts = [{"reference": one.reference, "at": one.at, "event": one.event, **one.body} for one in entries]
+    headings = ("reference", "time", "event", "user", "client", "outcome")
+    show({"entries": facts}, table(headings, rows, "Nothing has happened yet."), as_json)
 
 
 @audit.command()

@@ -134,7 +134,7 @@ Serving on {address}/udp until Ctrl-C. In another terminal:
   export TWINWARD_CONFIG={config}
   .venv/bin/twinward login-test {USER}            # password {password}, then a code from the app
   .venv/bin/twinward user show {USER}
-  .venv/bin/twinward explain 1-1
+  .venv/bin/twinward audit list                  # then: twinward explain REF
   radtest -b {USER} {password}CODE {address} 0 {shared_secret.reveal().decode()}
 """)
 
