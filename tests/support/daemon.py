@@ -51,6 +51,11 @@ class Daemon:
         return self.ports[0]
 
     @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
+    @property
     def log(self) -> str:
         """What it has written."""
         return self.log_path.read_text()
