@@ -31,12 +31,13 @@ lint: .venv/.dev ## format, style, types, and which room may import which
 	@$(BIN)/lint-imports
 
 .PHONY: test
-test: lint ## the whole test suite after the linters, installing what it needs; what CI runs
+test: .venv/.dev ## the whole test suite, installing what it needs; what CI runs
 	@tests/support/install_debian.sh
 	@$(BIN)/pytest
 
 .PHONY: check
-check: test ## what a change must pass: `make test`, then the tests again on the installed wheel
+check: lint ## what a change must pass: linters, tests, and the tests again on the installed wheel
+	@$(MAKE) --no-print-directory test
 	@$(MAKE) --no-print-directory test-wheel
 
 .PHONY: test-wheel

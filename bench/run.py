@@ -181,19 +181,13 @@ def main() -> None:
         name: [statistics.median(run.get(key, 0) for run in runs) for key in columns] for name, runs in results.items()
     }
     base = median[peer.name]
-    print(
-        "| server | requests/s | of the peer's | CPU us/request | of the peer's | p50 ms | p99 ms | codes of the last run |"
-    )
+    print("| server | requests/s | of the peer's | CPU us/request | of the peer's | p50 ms | p99 ms | last run |")
     print("|---|---|---|---|---|---|---|---|")
     for name, (rps, cpu, p50, p99) in median.items():
-        codes = results[name][-1].get("codes")
-        print(
-            f"| {name} | {rps:.0f} | {rps / base[0]:.2f} | {cpu:.1f} | {cpu / base[1]:.2f} | {p50:.2f} | {p99:.2f} | {codes} |"
-        )
-    hashed = median[targets[3].name][0]
-    print(
-        f"\nargon2id alone, all cores: {statistics.median(bare):.0f}/s; the server reaches {hashed / statistics.median(bare):.2f} of it"
-    )
+        figures = f"{rps:.0f} | {rps / base[0]:.2f} | {cpu:.1f} | {cpu / base[1]:.2f} | {p50:.2f} | {p99:.2f}"
+        print(f"| {name} | {figures} | {results[name][-1].get('codes')} |")
+    hashed, bound = median[targets[3].name][0], statistics.median(bare)
+    print(f"\nargon2id alone on all cores: {bound:.0f}/s; the server reaches {hashed / bound:.2f} of it")
 
 
 if __name__ == "__main__":

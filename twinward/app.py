@@ -1,5 +1,6 @@
 """Builds the rooms from settings and joins them. The only module that knows them all."""
 
+import gc
 import logging
 import os
 import random
@@ -78,6 +79,7 @@ class Server:
                     _log.info("listening on %s/udp", listener.bound)
                 if not len(self._handler.clients):
                     _log.warning("no NAS client is defined, so nobody is answered; run `twinward client add`")
+                _calm_the_collector()
                 _log.info("ready")
                 on_ready()
                 UdpServer(self._listeners, self._handler).serve(
@@ -125,6 +127,17 @@ class Server:
         self._desk.policy = settings.policy
         self._settings = settings
         _log.info("settings read again%s", f"; restart to change {', '.join(changed)}" if changed else "")
+
+
+def _calm_the_collector() -> None:
+    """Keep Python's cycle collector off the login path.
+
+    A login makes some dozens of objects and no cycle; reference counts free them. At its default the collector would
+    walk the reply cache again and again for nothing, and take half of the processor (bench/RESULTS.md).
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
 
 
 def _report(fault: Exception) -> None:
