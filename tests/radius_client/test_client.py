@@ -1,0 +1,174 @@
+"""The client believes proven replies only, and fails over."""
+
+import socket
+import threading
+import time
+from contextlib import contextmanager
+
+import pytest
+
+from radius_client.client import Accepted, Challenged, Client, Rejected
+from radius_client.errors import NoReplyError, UnusableCredentialsError
+from radius_client.exchange import Server
+from radius_wire import attributes
+from radius_wire.packet import PacketCode, build_reply, parse
+from radius_wire.password_hiding import reveal
+
+SECRET = b"a shared secret for the client"
+
+
+@contextmanager
+def partner(script, host="127.0.0.1"):
+    """A server that answers each datagram with the octets `script(request, count)` yields."""
+    udp = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+    udp.bind((host, 0))
+    udp.settimeout(0.05)
+    seen, stop = [], threading.Event()
+
+    def run():
+        while not stop.is_set():
+            try:
+                octets, peer = udp.recvfrom(4096)
+            except TimeoutError:
+                continue
+            seen.append(octets)
+            for reply in script(parse(octets), len(seen)):
+                udp.sendto(reply, peer)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield udp.getsockname()[1], seen
+    finally:
+        stop.set()
+        thread.join(5)
+        udp.close()
+
+
+def server(port, host="127.0.0.1", timeout_s=0.3, **more):
+    return Server(host, port, SECRET, timeout_s=timeout_s, **more)
+
+
+def accept(request, _count):
+    yield build_reply(PacketCode.ACCESS_ACCEPT, request, [(18, b"hello")], SECRET)
+
+
+def unsigned(reply):
+    """A reply without Message-Authenticator, with a right Response Authenticator over the rest."""
+    import hashlib
+
+    def make(request):
+        body = b""
+        head = bytes((reply, request.identifier)) + (20 + len(body)).to_bytes(2, "big")
+        return head + hashlib.md5(head + request.authenticator + body + SECRET).digest() + body
+
+    return make
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_a_proven_accept_is_believed(host):
+    with partner(accept, host) as (port, seen):
+        outcome = Client([server(port, host)], nas_identifier="nas").authenticate("alice", b"pw123456")
+    assert isinstance(outcome, Accepted)
+    assert outcome.messages == ["hello"]
+    request = parse(seen[0])
+    assert request.message_authenticator_at == 22
+    assert request.first(attributes.NAS_IDENTIFIER) == b"nas"
+    assert reveal(request.first(attributes.USER_PASSWORD), SECRET, request.authenticator) == b"pw123456"
+
+
+def test_forged_unsigned_and_foreign_replies_are_passed_over():
+    def script(request, _count):
+        yield build_reply(PacketCode.ACCESS_ACCEPT, request, [], b"another shared secret entirely")
+        yield unsigned(2)(request)
+        good = build_reply(PacketCode.ACCESS_ACCEPT, request, [], SECRET)
+        yield good[:1] + bytes((good[1] ^ 1,)) + good[2:]
+        yield b"\x02"
+        yield build_reply(PacketCode.ACCESS_REJECT, request, [], SECRET)
+
+    with partner(script) as (port, _):
+        assert isinstance(Client([server(port)]).authenticate("alice", b"pw"), Rejected)
+
+
+def test_an_unsigned_reply_is_believed_only_when_the_server_is_relaxed():
+    def script(request, _count):
+        yield unsigned(2)(request)
+
+    with partner(script) as (port, _):
+        with pytest.raises(NoReplyError):
+            Client([server(port, tries=1)]).authenticate("alice", b"pw")
+        relaxed = server(port, require_message_authenticator=False)
+        assert isinstance(Client([relaxed]).authenticate("alice", b"pw"), Accepted)
+
+
+def test_repeats_are_the_same_octets():
+    def script(request, count):
+        if count == 3:
+            yield from accept(request, count)
+
+    with partner(script) as (port, seen):
+        assert isinstance(Client([server(port, timeout_s=0.1)]).authenticate("alice", b"pw"), Accepted)
+    assert len(seen) == 3
+    assert len(set(seen)) == 1
+
+
+def test_a_silent_server_and_a_closed_port_are_passed_over():
+    with partner(lambda *_: ()) as (silent, _), partner(accept) as (good, _):
+        closed = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+        closed.close()
+        started = time.monotonic()
+        outcome = Client(
+            [server(port, timeout_s=5), server(silent, timeout_s=0.1, tries=1), server(good)]
+        ).authenticate("alice", b"pw")
+    assert isinstance(outcome, Accepted)
+    assert outcome.server.port == good
+    assert time.monotonic() - started < 4
+
+
+def test_the_deadline_bounds_the_whole_exchange():
+    with partner(lambda *_: ()) as (port, _):
+        started = time.monotonic()
+        with pytest.raises(NoReplyError):
+            Client([server(port, timeout_s=60)] * 3, deadline_s=0.3).authenticate("alice", b"pw")
+        assert time.monotonic() - started < 3
+
+
+def test_a_challenge_is_answered_at_the_same_server_with_its_state():
+    def script(request, _count):
+        if request.first(attributes.STATE) == b"the state":
+            yield from accept(request, _count)
+        else:
+            yield build_reply(PacketCode.ACCESS_CHALLENGE, request, [(24, b"the state"), (18, b"Code?")], SECRET)
+
+    with partner(script) as (port, _):
+        client = Client([server(port)])
+        challenge = client.authenticate("alice", b"pw")
+        assert isinstance(challenge, Challenged)
+        assert challenge.messages == ["Code?"]
+        assert isinstance(client.answer(challenge, "alice", b"123456"), Accepted)
+
+
+@pytest.mark.parametrize(
+    ("name", "typed"), [("", b"x"), ("a" * 254, b"x"), ("a", b""), ("a", b"x" * 129), ("a", b"x\0y")]
+)
+def test_what_no_packet_can_carry_is_refused_unsent(name, typed):
+    with partner(accept) as (port, seen):
+        with pytest.raises(UnusableCredentialsError):
+            Client([server(port)]).authenticate(name, typed)
+        assert seen == []
+
+
+def test_escape_sequences_of_a_server_do_not_reach_the_terminal():
+    def script(request, _count):
+        yield build_reply(PacketCode.ACCESS_REJECT, request, [(18, b"\x1b[2Jno\n")], SECRET)
+
+    with partner(script) as (port, _):
+        [message] = Client([server(port)]).authenticate("alice", b"pw").messages
+    assert message.isprintable()
+    assert "no" in message
+
+
+def test_the_shared_secret_does_not_show():
+    assert "shared" not in repr(server(1))
