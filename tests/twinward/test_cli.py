@@ -1,0 +1,157 @@
+"""The command line as scripts use it: no terminal, secrets from standard input, JSON out."""
+
+import json
+import time
+
+import pyotp
+import pytest
+from click.testing import CliRunner
+
+from authn.errors import TwinwardError
+from twinward.cli import cli
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Runs a command in a fresh installation; returns its JSON. Raises what the command raises."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TWINWARD_CONFIG", raising=False)
+
+    def call(*arguments, typed="", as_json=True, status=0):
+        words = [*arguments, "--json"] if as_json else list(arguments)
+        result = CliRunner().invoke(cli, words, input=typed)
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        assert result.exit_code == status, result.output
+        return json.loads(result.stdout) if as_json else result.output
+
+    call.init = call("init")
+    return call
+
+
+def test_init_makes_an_operator_with_a_password_of_its_own(run):
+    assert run.init["admin"] == "admin"
+    assert len(run.init["admin_password"]) >= 16
+    assert run("user", "show", "admin")["groups"] == ["twinward-operators"]
+
+
+def test_the_life_of_a_user_and_a_token(run):
+    assert run("user", "add", "Alice", "--password-file", "-", "--group", "vpn", typed="secret\n") == {"user": "alice"}
+    enrolled = run("token", "enrol", "alice")
+    totp = pyotp.parse_uri(enrolled["otpauth"])
+    assert (totp.interval, totp.digits, totp.issuer, totp.name) == (30, 6, "twinward", "alice")
+    confirmed = run("token", "confirm", enrolled["token"], "--code-file", "-", typed=totp.now() + "\n")
+    assert confirmed["phase"] == "active"
+    assert run("token", "list", "alice")["tokens"][0]["phase"] == "active"
+    now = time.time()
+    codes = f"{totp.at(now + 60)} {totp.at(now + 90)}\n"
+    assert run("token", "resync", enrolled["token"], "--codes-file", "-", typed=codes)["drift"] == 3
+    assert run("token", "revoke", enrolled["token"])["phase"] == "revoked"
+    assert run("token", "show", enrolled["token"])["user"] == "alice"
+    assert run("user", "disable", "alice") == {"user": "alice"}
+    assert run("user", "show", "alice")["standing"] == "disabled"
+    for command in ("enable", "unlock", "remove"):
+        run("user", command, "alice")
+    assert [one["name"] for one in run("user", "list")["users"]] == ["admin"]
+    assert run("audit", "verify")["findings"] == []
+    newest = run("audit", "list", "--limit", "1")["entries"][0]
+    assert newest["event"] == "user.removed"
+    assert run("explain", newest["reference"])["user"] == "alice"
+
+
+def test_a_qr_code_is_drawn_for_people(run):
+    run("user", "add", "alice", "--no-password")
+    text = run("token", "enrol", "alice", "--digits", "8", "--period", "60", "--algorithm", "sha256", as_json=False)
+    assert "▄" in text
+    assert "digits=8&period=60" in text
+    assert "is pending" in text
+
+
+def test_a_client_gets_a_secret_of_its_own_or_a_given_one(run):
+    made = run("client", "add", "vpn", "--network", "192.0.2.0/24")
+    assert len(made["shared_secret"]) == 32
+    given = run("client", "add", "wifi", "--network", "2001:db8::/32", "--secret-file", "-", typed="sixteen octets!!\n")
+    assert "shared_secret" not in given
+    shown = run("client", "show", "wifi")
+    assert shown["shared_secret_octets"] == 16
+    assert shown["message_authenticator"] == "require"
+    assert len(run("client", "set-secret", "wifi")["shared_secret"]) == 32
+    run("client", "remove", "vpn")
+    assert [one["name"] for one in run("client", "list")["clients"]] == ["wifi"]
+
+
+@pytest.mark.parametrize(
+    ("words", "typed", "what"),
+    [
+        (("client", "add", "x", "--network", "192.0.2.1", "--secret-file", "-"), "tiny-canary\n", "at least 16"),
+        (("client", "add", "x", "--network", "192.0.2.1/24"), "", "host bits"),
+        (("client", "add", "x", "--network", "nonsense"), "", "not a network"),
+        (("client", "add", "", "--network", "192.0.2.1"), "", "cannot be a client name"),
+        (("client", "show", "zed"), "", "there is no client zed"),
+        (("user", "add", "bob"), "", "no terminal"),
+        (("user", "add", "bob", "--password-file", "-"), "\n", "nothing was given"),
+        (("user", "add", "bob", "--password-file", "-"), "x" * 123 + "\n", "at most 122"),
+        (("user", "add", "admin", "--no-password"), "", "already"),
+        (("user", "add", "bob", "--password-file", "missing"), "", "cannot read"),
+        (("token", "enrol", "zed"), "", "there is no user zed"),
+        (("token", "import", "admin", "--seed-file", "-"), "not base32!\n", "not a seed"),
+        (("token", "import", "admin", "--seed-file", "-"), "hex:00\n", "10 to 128"),
+        (("token", "import", "admin", "--seed-file", "-", "--digits", "9"), "JBSWY3DPEHPK3PXP\n", "9 digits"),
+        (("explain", "zzz"), "", "not a reference"),
+        (("login-test", "admin", "--server", "127.0.0.1:1"), "", "no NAS client covers"),
+    ],
+)
+def test_refusals_say_what_is_wrong_and_show_no_secret(run, words, typed, what):
+    with pytest.raises(TwinwardError, match=what) as refused:
+        run(*words, typed=typed)
+    if len(typed) > 1:
+        assert typed.strip() not in str(refused.value)
+
+
+def test_equal_networks_are_refused_and_nested_ones_are_not(run):
+    run("client", "add", "a", "--network", "192.0.2.0/24")
+    run("client", "add", "b", "--network", "192.0.2.0/25")
+    with pytest.raises(TwinwardError, match="client a has the network"):
+        run("client", "add", "c", "--network", "192.0.2.0/24")
+
+
+def test_users_are_imported_all_or_none(run):
+    lines = "name,password,seed,period,groups\nann,pw,JBSW Y3DP-EHPK3PXP,60,vpn;wifi\nben,,,,\n"
+    assert run("user", "import", "--file", "-", typed=lines) == {"added": 2}
+    assert run("token", "list", "ann")["tokens"][0]["period"] == 60
+    assert run("user", "show", "ann")["groups"] == ["vpn", "wifi"]
+    for bad, what in (
+        ("name,password\n", "line 1: the columns seed are missing"),
+        ("name,password,seed,pin\n", "unknown columns pin"),
+        ("name,password,seed\ncid,pw,JBSWY3DPEHPK3PXP\ndan,pw,!!!\n", "line 3"),
+        ("name,password,seed\ncid,pw\n", "line 2"),
+        ("name,password,seed\ncid,pw,JBSWY3DPEHPK3PXP\nANN,,\n", "already"),
+    ):
+        with pytest.raises(TwinwardError, match=what):
+            run("user", "import", "--file", "-", typed=bad)
+    assert [one["name"] for one in run("user", "list")["users"]] == ["admin", "ann", "ben"]
+
+
+def test_wrong_usage_is_exit_status_2(run):
+    for words in (
+        ("user", "add"),
+        ("nonsense",),
+        ("client", "add", "x"),
+        ("client", "add", "x", "--network", "1", "--input", "y"),
+    ):
+        run(*words, as_json=False, status=2)
+
+
+def test_a_secret_is_never_an_argument():
+    """No command takes the name of a secret but as a file."""
+
+    def commands(command):
+        for one in getattr(command, "commands", {}).values():
+            yield one
+            yield from commands(one)
+
+    for command in commands(cli):
+        for parameter in command.params:
+            for word in ("password", "secret", "seed", "code"):
+                if word in parameter.name and not getattr(parameter, "is_flag", False):
+                    assert parameter.name.endswith("_file"), f"{command.name} {parameter.name}"
