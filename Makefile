@@ -52,7 +52,7 @@ fuzz: .venv/.dev ## fuzz the packet parser for a minute (FUZZ_SECONDS=60)
 
 .PHONY: mutants
 mutants: .venv/.dev ## take each protection out in turn and see that a test fails
-	@$(BIN)/python tests/mutants.py
+	@$(BIN)/pytest -q tests/house/test_mutants.py
 
 .PHONY: bench
 bench: .venv/.dev ## measure beside FreeRADIUS; prints the table of bench/RESULTS.md

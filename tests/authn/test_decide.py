@@ -43,6 +43,14 @@ def test_a_code_older_than_the_last_spent_one_is_refused(world):
     assert world.login("alice", alice.password + before) == Reject(Reason.CODE_REPLAYED)
 
 
+def test_a_spent_code_asks_no_first_factor(world):
+    """Who replays a code cannot try passwords with it, nor a directory's patience."""
+    alice = world.enrol("alice")
+    world.login("alice", alice.password + alice.code_at())
+    assert world.login("alice", b"guess" + alice.code_at()) == Reject(Reason.CODE_REPLAYED)
+    assert world.checks == [alice.password]
+
+
 def test_a_wrong_password_does_not_burn_the_code(world):
     alice = world.enrol("alice")
     assert world.login("alice", b"wrong" + alice.code_at()) == Reject(Reason.WRONG_PASSWORD)

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from house.mutants import MUTANTS
 
 ROOT = Path(__file__).parents[2]

@@ -81,8 +81,8 @@ def test_forged_unsigned_and_foreign_replies_are_passed_over():
     def script(request, _count):
         yield build_reply(PacketCode.ACCESS_ACCEPT, request, [], b"another shared secret entirely")
         yield unsigned(2)(request)
-        good = build_reply(PacketCode.ACCESS_ACCEPT, request, [], SECRET)
-        yield good[:1] + bytes((good[1] ^ 1,)) + good[2:]
+        other = parse(request.octets[:1] + bytes((request.identifier ^ 1,)) + request.octets[2:])
+        yield build_reply(PacketCode.ACCESS_ACCEPT, other, [], SECRET)
         yield b"\x02"
         yield build_reply(PacketCode.ACCESS_REJECT, request, [], SECRET)
 

@@ -1,5 +1,6 @@
 """The chain shows what was done to it."""
 
+import shutil
 import sqlite3
 
 import pytest
@@ -35,7 +36,8 @@ def test_an_untouched_chain_has_no_findings(chained):
         "UPDATE audit SET event = 'client.removed' WHERE seq = 3",
         "DELETE FROM audit WHERE seq = 3",
         "DELETE FROM audit WHERE seq = 1",
-        "UPDATE audit SET seq = 100 WHERE seq = 3; UPDATE audit SET seq = 3 WHERE seq = 4; UPDATE audit SET seq = 4 WHERE seq = 100",
+        "UPDATE audit SET seq = 9 WHERE seq = 3; UPDATE audit SET seq = 3 WHERE seq = 4;"
+        "UPDATE audit SET seq = 4 WHERE seq = 9",
         "INSERT INTO audit SELECT chain, 7, at_ms, event, body, mac FROM audit WHERE seq = 6",
     ],
 )
@@ -44,6 +46,29 @@ def test_editing_removing_reordering_and_adding_are_found(chained, tmp_path, edi
         connection.executescript(edit)
     connection.close()
     assert findings(chained)
+
+
+def test_a_row_of_another_history_is_found(tmp_path):
+    """A restored backup went on under the same key: its rows do not fit into what happened here."""
+    installation = installations.create(tmp_path)
+    installation.close()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for name in ("twinward.db", "twinward.key"):
+        shutil.copy(tmp_path / name, elsewhere / name)
+    for folder, first in ((tmp_path, "here"), (elsewhere, "there")):
+        one = installations.reopen(folder)
+        installations.add_client(one, first, "192.0.2.1")
+        installations.add_client(one, "second", "192.0.2.2")
+        one.close()
+    with sqlite3.connect(tmp_path / "twinward.db") as connection:
+        connection.execute("ATTACH ? AS other", (str(elsewhere / "twinward.db"),))
+        connection.execute("DELETE FROM audit WHERE seq = 2")
+        connection.execute("INSERT INTO audit SELECT * FROM other.audit WHERE seq = 2")
+    connection.close()
+    installation = installations.reopen(tmp_path)
+    assert findings(installation) == ["row 1-3 was altered"]
+    installation.close()
 
 
 def test_references_come_back_forgivingly():
