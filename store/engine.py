@@ -22,12 +22,15 @@ from sqlalchemy.pool import PoolProxiedConnection
 from authn.errors import ConfigError, StoreError, StoreUnavailableError
 
 BUSY_TIMEOUT_MS = 5000
+OLDEST_SQLITE = (3, 35)  # knows RETURNING
 
 
 class Database:
     """One SQLite database file. Open it with `Database.open` or make it with `Database.create`."""
 
     def __init__(self, path: Path) -> None:
+        if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+            raise ConfigError(f"this Python has SQLite {sqlite3.sqlite_version}; 3.35 or later is needed")
         self.path = path
         self._engine = _engine(path)
 

@@ -47,7 +47,16 @@ class Installation:
             if path.exists():
                 raise ConfigError(f"{path}: a {what} is there already; an installation is never overwritten")
         kek = create_key_file(key_path)
-        database = Database.create(database_path)
+        try:
+            return cls._fill(Database.create(database_path), kek, chain, now)
+        except BaseException:
+            for path in (key_path, database_path):  # neither was there before, so both are ours
+                path.unlink(missing_ok=True)
+            raise
+
+    @classmethod
+    def _fill(cls, database: Database, kek: KeyEncryptionKey, chain: str, now: UnixSeconds) -> "Installation":
+        """Put keys and the first audit row into an empty database."""
         keys = {_FIRST_SEAL_KEY: (_SEAL, new_data_key()), _FIRST_AUDIT_KEY: (_AUDIT, new_data_key())}
         with database.write() as connection:
             for key_id, (purpose, key) in keys.items():

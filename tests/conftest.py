@@ -1,5 +1,6 @@
 """What all tests share: where support code is found, and the rule that nothing is skipped in CI."""
 
+import importlib.util
 import os
 import sys
 from pathlib import Path
@@ -13,6 +14,14 @@ settings.register_profile("default", deadline=None, suppress_health_check=[Healt
 settings.load_profile("default")
 
 _skipped: list[str] = []
+
+
+def pytest_configure() -> None:
+    """`make test-wheel` names the folder of the installed wheel: end the run if it would test the checkout instead."""
+    expected = os.environ.get("TWINWARD_IMPORTED_FROM")
+    spec = importlib.util.find_spec("twinward")
+    if expected and (spec is None or not (spec.origin or "").startswith(f"{expected}/")):
+        raise pytest.UsageError(f"twinward would be imported from {spec and spec.origin}, not from {expected}")
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

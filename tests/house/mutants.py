@@ -48,7 +48,7 @@ MUTANTS = [
     Mutant("attributes may not run past the end", "radius_wire/packet.py",
            "end < at + 2 or end > length or kind == 0", "end < at + 2 or kind == 0", WIRE),
     Mutant("attribute length 0 does not loop", "radius_wire/packet.py",
-           "end < at + 2 or end > length", "end == at + 1 or end > length", f"{WIRE} --timeout=20"),
+           "end < at + 2 or end > length", "end == at + 1 or end > length", f"{WIRE}/test_packet.py::test_malformed_packets_are_refused --timeout=20"),
     Mutant("there is one Message-Authenticator", "radius_wire/packet.py",
            "message_authenticator_at is not None or end - at", "end - at", WIRE),
     Mutant("a spent step is refused", "authn/decide.py",

@@ -8,6 +8,7 @@ from alembic.runtime.migration import MigrationContext
 from support import installations
 
 from authn.errors import ConfigError
+from store.installation import Installation
 from store.keyring import create_key_file
 from store.schema import metadata
 
@@ -24,6 +25,12 @@ def test_nothing_is_overwritten(tmp_path, name):
         installations.create(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [name]
     assert (tmp_path / name).read_text() == "precious"
+
+
+def test_nothing_is_left_behind_when_the_database_cannot_be_made(tmp_path):
+    with pytest.raises(ConfigError, match="cannot create the database"):
+        Installation.create(tmp_path / "missing" / "twinward.db", tmp_path / "key", "test/0", installations.now())
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_wrong_key_is_refused_by_name(tmp_path):
