@@ -3,8 +3,8 @@
 import subprocess
 from dataclasses import dataclass
 
+from support.debian import require_program
 from support.installations import SHARED_SECRET
-from support.programs import require_program
 
 
 @dataclass

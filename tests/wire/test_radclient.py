@@ -6,7 +6,7 @@ import subprocess
 import pytest
 from support import installations
 from support.daemon import Daemon, write_config
-from support.programs import require_program
+from support.debian import require_program
 from support.radclient import radclient
 
 from authn.client import MessageAuthenticatorRule
