@@ -21,6 +21,7 @@ class Cause(StrEnum):
     UNSIGNED_PROXY_STATE = "Proxy-State without Message-Authenticator (CVE-2024-3596)"
     UNSIGNED_EAP = "EAP-Message without Message-Authenticator"
     UNEXPECTED_CODE = "not an Access-Request"
+    UNANSWERABLE = "so much Proxy-State that no reply could hold it"
     SHED = "shed: too many logins wait"
     NO_VERDICT = "no verdict could be reached"
     BUG = "an error in twinward; the log above has its trace"

@@ -30,6 +30,9 @@ from radius_wire.packet import Packet, PacketCode, parse
 
 _log = logging.getLogger(__name__)
 
+MIN_ROOM_OCTETS = 255
+"""Room that a reply must have for what it says itself: one attribute of full length."""
+
 
 @dataclass(frozen=True, slots=True)
 class HandlerSettings:
@@ -88,9 +91,14 @@ class Handler:
                 if repeated is not None:
                     replies.append(repeated)
         for conversation, verdict in self._desk.work():
-            reply = self._answer(conversation, verdict, now)
-            if reply is not None:
-                replies.append(reply)
+            try:
+                reply = self._answer(conversation, verdict, now)
+            except Exception:  # noqa: BLE001 - likewise: this login gets silence, the others their replies
+                _log.exception("a reply was dropped for an error in twinward")
+                self._drop(Cause.BUG, conversation.datagram, now)
+            else:
+                if reply is not None:
+                    replies.append(reply)
         return replies + self._release(now)
 
     def wait_s(self, now: Moment) -> float | None:
@@ -117,6 +125,9 @@ class Handler:
             verify_message_authenticator(packet, client.shared_secret.reveal())
         elif (cause := _objection_to_unsigned(packet, client)) is not None:
             self._drop(cause, datagram, now)
+            return None
+        if packet.room_in_reply() < MIN_ROOM_OCTETS:  # before a code is spent on a login that cannot be told
+            self._drop(Cause.UNANSWERABLE, datagram, now)
             return None
         key = key_of(datagram)
         seen = self._duplicates.admit(key, packet.authenticator, now.monotonic)

@@ -62,6 +62,11 @@ class Packet:
         """The values of every attribute of a type, in order."""
         return [value for kind, value in self.attributes if kind == attribute_type]
 
+    def room_in_reply(self) -> int:
+        """How many octets of attributes a reply can hold beside its signature and the Proxy-States to echo."""
+        echoed = sum(len(value) + 2 for kind, value in self.attributes if kind == PROXY_STATE)
+        return MAX_PACKET_OCTETS - HEADER_OCTETS - 2 - MAC_OCTETS - echoed
+
     def __repr__(self) -> str:
         # Values stay out: a hidden password is only as secret as the shared secret.
         types = [kind for kind, _ in self.attributes]

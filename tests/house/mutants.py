@@ -125,6 +125,8 @@ MUTANTS = [
            "        self._duplicates.answer(conversation.key, conversation.packet.authenticator, octets)\n", "", HANDLER),
     Mutant("no verdict is silence and not remembered", "radius_server/handler.py",
            "                self._duplicates.forget(conversation.key, conversation.packet.authenticator)\n", "", HANDLER),
+    Mutant("no code is spent on a login that cannot be told", "radius_server/handler.py",
+           "if packet.room_in_reply() < MIN_ROOM_OCTETS:", "if False:", HANDLER),
     Mutant("an overfull desk sheds", "radius_server/handler.py",
            "if self._desk.is_full_for(request.username) or", "if", HANDLER),
     Mutant("the reply cache is bounded", "radius_server/duplicates.py",

@@ -7,6 +7,7 @@ from support.simulator import LAB, RELAXED, World
 
 from authn.desk import Desk
 from authn.errors import StoreUnavailableError
+from radius_server import handler as handler_module
 from radius_server.clients import Clients
 from radius_server.datagrams import Datagram, Moment
 from radius_server.drops import Cause, Drops
@@ -205,6 +206,33 @@ def test_an_error_over_one_datagram_does_not_stop_the_others():
     assert nas.turn(nas.request("alice", b"x"), peer=("192.0.2.66", 1)) == []
     assert nas.drops.counts == {Cause.BUG: 1}
     assert len(nas.turn(nas.request("alice", alice.password + alice.code_at()))) == 1
+
+
+def test_a_request_whose_reply_could_not_hold_its_proxy_states_is_dropped_and_spends_nothing():
+    nas = Nas()
+    alice = nas.world.enrol("alice")
+    typed = alice.password + alice.code_at()
+    too_much = [(33, bytes(253))] * 15
+    assert nas.turn(nas.request("alice", typed, extra=too_much)) == []
+    assert nas.drops.counts == {Cause.UNANSWERABLE: 1}
+    [octets] = nas.turn(nas.request("alice", typed, identifier=2, extra=too_much[:14]))
+    assert parse(octets).packet_code == PacketCode.ACCESS_ACCEPT
+
+
+def test_an_error_over_one_reply_does_not_stop_the_others(monkeypatch):
+    nas = Nas()
+    people = [nas.world.enrol(name) for name in ("alice", "bob")]
+    requests = [nas.request(one.name, one.password + one.code_at(), number) for number, one in enumerate(people)]
+    build = handler_module.to_reply
+
+    def stumble(verdict, packet, client):
+        if packet.identifier == 0:
+            raise RuntimeError("stumbled")
+        return build(verdict, packet, client)
+
+    monkeypatch.setattr(handler_module, "to_reply", stumble)
+    assert len(nas.turn(*requests)) == 1
+    assert nas.drops.counts == {Cause.BUG: 1}
 
 
 def test_drops_are_logged_once_in_a_while(caplog):
