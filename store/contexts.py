@@ -19,6 +19,9 @@ def verifier_context(user_id: int) -> bytes:
     return context("users", "sealed_verifier", user_id)
 
 
-def shared_secret_context(name: str, network: str, message_authenticator: str) -> bytes:
-    """A shared secret belongs to one client at one network, with what is demanded of its requests."""
-    return context("nas_clients", "sealed_shared_secret", name, network, message_authenticator)
+def shared_secret_context(name: str, network: str, input_mode: str, message_authenticator: str) -> bytes:
+    """A shared secret belongs to one client at one network, with what is demanded of its users and requests.
+
+    Else who can write to the database could take the password away from a login.
+    """
+    return context("nas_clients", "sealed_shared_secret", name, network, input_mode, message_authenticator)

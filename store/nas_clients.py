@@ -52,7 +52,9 @@ class NasClients:
                 f"the shared secret has {len(shared_secret)} octets, at least {MIN_SHARED_SECRET_OCTETS} are needed:"
                 " short ones are found by trying; leave it out to have one made"
             )
-        sealed = self._keyring.seal(shared_secret, shared_secret_context(name, str(parsed), message_authenticator))
+        sealed = self._keyring.seal(
+            shared_secret, shared_secret_context(name, str(parsed), input_mode, message_authenticator)
+        )
         with self._database.write() as connection:
             if _find(connection, name) is not None:
                 raise OperationError(f"there is a client {name} already")
@@ -96,7 +98,7 @@ class NasClients:
             raise OperationError(f"a shared secret has at least {MIN_SHARED_SECRET_OCTETS} octets")
         with self._database.write() as connection:
             row = _get(connection, name)
-            place = shared_secret_context(row.name, row.network, row.message_authenticator)
+            place = shared_secret_context(row.name, row.network, row.input_mode, row.message_authenticator)
             sealed = self._keyring.seal(shared_secret, place)
             connection.execute(
                 update(schema.nas_clients).where(schema.nas_clients.c.id == row.id).values(sealed_shared_secret=sealed)
@@ -125,7 +127,7 @@ class NasClients:
             return clients_generation(connection)
 
     def _client(self, row: Row[tuple[object, ...]]) -> NasClient:
-        place = shared_secret_context(row.name, row.network, row.message_authenticator)
+        place = shared_secret_context(row.name, row.network, row.input_mode, row.message_authenticator)
         try:
             octets = self._keyring.open(row.sealed_shared_secret, place)
         except BrokenSealError as error:

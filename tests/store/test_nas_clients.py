@@ -37,6 +37,8 @@ def test_a_short_secret_is_refused_when_replacing_too(clients):
     "edit",
     [
         "UPDATE nas_clients SET message_authenticator = 'allow'",
+        "UPDATE nas_clients SET input_mode = 'code-only'",
+        "UPDATE nas_clients SET input_mode = 'nonsense'",
         "UPDATE nas_clients SET network = '0.0.0.0/0'",
         "UPDATE nas_clients SET name = 'other'",
     ],
