@@ -171,9 +171,7 @@ class Users:
             if row.phase != "pending":
                 raise OperationError(f"token {row.serial} is {row.phase}, not pending")
             parameters = _parameters(row)
-            seed = Seed(
-                self._keyring.open(row.sealed_seed, seed_context(row.user_id, row.serial, "pending", parameters))
-            )
+            seed = self._open_seed(row)
             here = parameters.step_at(now)
             step = match_step(seed, code, parameters, around=here, window=CONFIRM_WINDOW)
             if step is None:
@@ -209,9 +207,7 @@ class Users:
             if row.phase != "active":
                 raise OperationError(f"token {row.serial} is {row.phase}, not active")
             parameters = _parameters(row)
-            seed = Seed(
-                self._keyring.open(row.sealed_seed, seed_context(row.user_id, row.serial, "active", parameters))
-            )
+            seed = self._open_seed(row)
             here = parameters.step_at(now)
             for step in range(max(here - reach, row.last_step + 1), here + reach):
                 first = match_step(seed, codes[0], parameters, around=TimeStep(step), window=0)
@@ -286,6 +282,11 @@ class Users:
         )
         self._audit(connection, now, f"token.{phase}", username, token=serial)
         return serial
+
+    def _open_seed(self, row: Row[tuple[object, ...]]) -> Seed:
+        """The seed of a token's row. Raises BrokenSealError if the row was altered."""
+        place = seed_context(row.user_id, row.serial, row.phase, _parameters(row))
+        return Seed(self._keyring.open(row.sealed_seed, place))
 
     def _audit(self, connection: Connection, now: UnixSeconds, event: str, username: str, **facts: object) -> None:
         self._installation.audit.append(connection, now, event, {"user": username, "by": self._by, **facts})

@@ -27,9 +27,9 @@ class Person:
     seed: Seed
     parameters: TotpParameters
 
-    def code(self, offset_s: float = 0.0) -> str:
-        """The code shown so many seconds from now."""
-        step = self.parameters.step_at(UnixSeconds(time.time() + offset_s))
+    def code(self, offset_s: float = 0.0, *, at: float | None = None) -> str:
+        """The code shown so many seconds from now, or from a moment that a longer test holds fast."""
+        step = self.parameters.step_at(UnixSeconds((time.time() if at is None else at) + offset_s))
         return code_at(self.seed, TimeStep(step), self.parameters)
 
     def typed(self, offset_s: float = 0.0) -> str:

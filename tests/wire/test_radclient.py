@@ -160,4 +160,4 @@ def test_sighup_takes_over_good_settings_and_refuses_faulty_ones(alice, folder, 
     path.write_text(good + "[login]\nwindow = 4\n")
     daemon.signal(signal.SIGHUP)
     daemon.wait_for("settings read again")
-    assert radclient(daemon.port, "alice", alice.typed(-110)).reply == "Access-Accept"
+    assert radclient(daemon.port, "alice", alice.typed(-100)).reply == "Access-Accept"
