@@ -6,7 +6,8 @@ Rules, in the order they speak:
 2. An unknown name, a disabled user, a delayed tally and a user without a token
    are refused; their codes are looked at all the same, for the time it takes.
 3. The code is looked at before the password, so a wrong code costs no password
-   check. A spent code is refused as replayed.
+   check. A spent code is refused as replayed, and so are the digits of the last
+   spent step where a later step happens to show them again (once in a million).
 4. The password is checked once, against the verifier on record at the moment of
    judging. A wrong one is refused and does not spend the code.
 5. Only then is the login accepted, and the step spent with it.
@@ -86,7 +87,12 @@ class _Match:
 
     @property
     def is_fresh(self) -> bool:
-        return self.step > self.token.last_step
+        """Whether the code was not used before, neither its step nor, by chance, its digits just now."""
+        token = self.token
+        if self.step <= token.last_step:
+            return False
+        code, parameters = self.credentials.code, token.parameters
+        return match_step(token.seed, code, parameters, around=token.last_step, window=0) is None
 
 
 def decide(
@@ -162,7 +168,7 @@ def _find_code(request: AccessRequest, account: Account, policy: Policy) -> _Mat
         if step is None:
             continue
         match = _Match(token, credentials, step, expected)
-        if found is None or (match.is_fresh and not found.is_fresh):
+        if found is None or (not found.is_fresh and match.is_fresh):
             found = match
     return found
 

@@ -53,6 +53,8 @@ MUTANTS = [
            "message_authenticator_at is not None or end - at", "end - at", WIRE),
     Mutant("a spent step is refused", "authn/decide.py",
            "    if not match.is_fresh:\n        return Decision(Reject(Reason.CODE_REPLAYED))\n", "", DECIDE),
+    Mutant("digits shown again by chance are refused", "authn/decide.py",
+           "around=token.last_step, window=0) is None", "around=token.last_step, window=0) is not code", DECIDE),
     Mutant("a wrong code asks no password", "authn/decide.py",
            "    if match is None:\n", "    if match is None and checked is None and account.id and account.verifier:\n"
            "        return AskFirstFactor(account.id, request.password, account.verifier)\n    if match is None:\n", DECIDE),

@@ -1,6 +1,7 @@
 """A code lets in once, however many ask at once, through however many servers."""
 
 import time
+from collections import Counter
 
 from support import installations
 from support.daemon import Daemon, write_config
@@ -31,21 +32,19 @@ def test_3000_codes_each_sent_twice_through_two_servers_on_one_database(folder, 
     daemons = [Daemon(folder, "first"), Daemon(folder, "second")]
     try:
         wait_for_a_fresh_step()
-        at, requests, codes_of = time.time(), [], []
+        at, accepts, rejects = time.time(), Counter(), 0
         for offset_s in (-30, 0, 30):  # a later step may not overtake an earlier one: one round per step
-            pairs = [
-                (daemon.port, access_request(person.name, person.code(offset_s, at=at)))
-                for person in people
-                for daemon in daemons
-            ]
-            requests += pairs
-            codes_of += ask_all(pairs, at_once=128)
+            sent = [(person, person.code(offset_s, at=at), daemon) for person in people for daemon in daemons]
+            asked = [(daemon.port, access_request(person.name, code)) for person, code, daemon in sent]
+            for (person, code, _), reply in zip(sent, ask_all(asked, at_once=128), strict=True):
+                accepts[person.name, code] += reply == PacketCode.ACCESS_ACCEPT
+                rejects += reply == PacketCode.ACCESS_REJECT
     finally:
         stopped = [daemon.stop() for daemon in daemons]
     assert stopped == [0, 0]
-    accepts = [codes_of[at : at + 2].count(PacketCode.ACCESS_ACCEPT) for at in range(0, len(codes_of), 2)]
-    assert len(accepts) == 3000
-    assert accepts == [1] * 3000
-    assert codes_of.count(PacketCode.ACCESS_REJECT) == 3000
+    # Two steps of one user show the same digits once in a million; those count as one code.
+    assert len(accepts) >= 2995
+    assert set(accepts.values()) == {1}
+    assert accepts.total() + rejects == 6000
     with installation.database.read() as connection:
         assert list(installation.audit.verify(connection)) == []
