@@ -47,11 +47,7 @@ class NasClients:
             parsed = ip_network(network)
         except ValueError as error:
             raise OperationError(f"{network} is not a network: {error}; write 192.0.2.1 or 192.0.2.0/24") from error
-        if len(shared_secret) < MIN_SHARED_SECRET_OCTETS:
-            raise OperationError(
-                f"the shared secret has {len(shared_secret)} octets, at least {MIN_SHARED_SECRET_OCTETS} are needed:"
-                " short ones are found by trying; leave it out to have one made"
-            )
+        _refuse_short(shared_secret)
         sealed = self._keyring.seal(
             shared_secret, shared_secret_context(name, str(parsed), input_mode, message_authenticator)
         )
@@ -94,8 +90,7 @@ class NasClients:
 
     def set_shared_secret(self, name: str, shared_secret: SharedSecret, now: UnixSeconds) -> None:
         """Replace a client's shared secret at once."""
-        if len(shared_secret) < MIN_SHARED_SECRET_OCTETS:
-            raise OperationError(f"a shared secret has at least {MIN_SHARED_SECRET_OCTETS} octets")
+        _refuse_short(shared_secret)
         with self._database.write() as connection:
             row = _get(connection, name)
             place = shared_secret_context(row.name, row.network, row.input_mode, row.message_authenticator)
@@ -148,6 +143,14 @@ class NasClients:
 def new_shared_secret() -> SharedSecret:
     """A fresh random shared secret that can be typed: 32 characters, 192 bits."""
     return SharedSecret(secrets.token_urlsafe(NEW_SHARED_SECRET_OCTETS).encode("ascii"))
+
+
+def _refuse_short(shared_secret: SharedSecret) -> None:
+    if len(shared_secret) < MIN_SHARED_SECRET_OCTETS:
+        raise OperationError(
+            f"the shared secret has {len(shared_secret)} octets, at least {MIN_SHARED_SECRET_OCTETS} are needed:"
+            " short ones are found by trying; leave it out to have one made"
+        )
 
 
 def _find(connection: Connection, name: str) -> Row[tuple[object, ...]] | None:

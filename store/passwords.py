@@ -8,9 +8,6 @@ from argon2.exceptions import Argon2Error, InvalidHashError, VerifyMismatchError
 from authn.decide import Finding
 from authn.secret import Password, Secret
 
-MAX_PASSWORD_OCTETS = 128
-"""What RADIUS can carry in one User-Password (RFC 2865 §5.2), code included."""
-
 
 class PasswordHash(Secret):
     """A hash in its printable form (`$argon2id$…`). Hidden, since passwords can be tried against it."""

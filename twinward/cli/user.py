@@ -12,7 +12,8 @@ import click
 from authn.errors import OperationError
 from authn.secret import Password
 from authn.totp import Algorithm, TotpParameters
-from store.passwords import MAX_PASSWORD_OCTETS, PasswordHash, Passwords
+from radius_wire.password_hiding import MAX_PASSWORD_OCTETS
+from store.passwords import PasswordHash, Passwords
 from store.users import NewToken, NewUser, Users, UserSummary
 from twinward.cli.context import Console, json_option, now, read_secret, show, table, time_text
 from twinward.config import Settings
