@@ -13,7 +13,7 @@ and client, so what happens at one client does not touch another.
 
 from dataclasses import dataclass
 
-from authn.request import UnixSeconds
+from authn.instants import UnixSeconds
 
 
 @dataclass(frozen=True, slots=True)

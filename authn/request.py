@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from typing import NewType
 
 from authn.client import NasClient
+from authn.instants import UnixSeconds
 from authn.secret import Password
 from authn.verdict import Reason
 
 Username = NewType("Username", str)
 """A user's name in canonical form: one person, one name, one counter."""
-
-UnixSeconds = NewType("UnixSeconds", float)
 
 NOBODY = Username("")
 """Stands for every name that cannot be a user's. No account bears it."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NewType
 
-from authn.request import UnixSeconds
+from authn.instants import UnixSeconds
 from authn.secret import Seed
 
 TimeStep = NewType("TimeStep", int)

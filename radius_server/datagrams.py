@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from authn.request import UnixSeconds
+from authn.instants import UnixSeconds
 
 Peer = tuple[Any, ...]
 """A peer's address as the socket gives it: host, port, and for IPv6 flow and scope."""

@@ -1,7 +1,8 @@
 """From packet to request, and from verdict to reply: the last place that knows RADIUS attributes."""
 
 from authn.client import NasClient
-from authn.request import AccessRequest, UnixSeconds, canonical_username
+from authn.instants import UnixSeconds
+from authn.request import AccessRequest, canonical_username
 from authn.secret import Password
 from authn.verdict import Accept, Reason, Reject
 from radius_wire import attributes

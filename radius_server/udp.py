@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from authn.errors import ConfigError
-from authn.request import UnixSeconds
+from authn.instants import UnixSeconds
 from radius_server.datagrams import Datagram, Moment
 from radius_server.handler import Handler
 

@@ -13,9 +13,10 @@ from typing import Any, Self
 from authn.account import DECOY, Account, Token, TokenId, UserId
 from authn.decide import Decision
 from authn.errors import BrokenSealError, StoreError
+from authn.instants import UnixSeconds
 from authn.lockout import NO_FAILURES, Tally
 from authn.ports import Settlement
-from authn.request import AccessRequest, UnixSeconds
+from authn.request import AccessRequest
 from authn.secret import Seed, Verifier
 from authn.totp import Algorithm, TimeStep, TotpParameters
 from authn.verdict import Accept, Reason, Reject, Unavailable, Verdict

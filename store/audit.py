@@ -18,7 +18,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, insert, select
 
 from authn.errors import OperationError
-from authn.request import UnixSeconds
+from authn.instants import UnixSeconds
 from store import schema
 from store.keyring import DataKey
 

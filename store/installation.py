@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import Connection, insert, select, update
 
 from authn.errors import BrokenSealError, ConfigError
-from authn.request import UnixSeconds
+from authn.instants import UnixSeconds
 from store import schema
 from store.audit import AuditChain
 from store.engine import Database

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from authn.client import ClientId, InputMode, MessageAuthenticatorRule, NasClient, Network
 from authn.errors import BrokenSealError, OperationError
-from authn.request import UnixSeconds
+from authn.instants import UnixSeconds
 from authn.secret import SharedSecret
 from store import schema
 from store.contexts import shared_secret_context

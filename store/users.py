@@ -12,7 +12,8 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from authn.account import UserId
 from authn.errors import OperationError
-from authn.request import NOBODY, UnixSeconds, Username, canonical_username
+from authn.instants import UnixSeconds
+from authn.request import NOBODY, Username, canonical_username
 from authn.secret import Seed
 from authn.totp import Algorithm, TimeStep, TotpParameters, match_step
 from store import schema

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from authn.instants import UnixSeconds
 from authn.lockout import NO_FAILURES, LockoutPolicy, after_failure
-from authn.request import UnixSeconds
 
 POLICY = LockoutPolicy(free_failures=3, first_delay_s=10, max_delay_s=60)
 NOW = UnixSeconds(1000.0)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import vectors
 
-from authn.request import UnixSeconds
+from authn.instants import UnixSeconds
 from authn.secret import Seed
 from authn.totp import Algorithm, TimeStep, TotpParameters, code_at, match_step
 

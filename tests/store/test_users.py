@@ -4,7 +4,7 @@ import pytest
 from support import installations
 
 from authn.errors import OperationError
-from authn.request import UnixSeconds
+from authn.instants import UnixSeconds
 from authn.secret import Seed
 from authn.totp import TimeStep, TotpParameters, code_at
 from store.users import NewToken, NewUser, Users, new_seed

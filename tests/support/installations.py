@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from authn.client import InputMode, MessageAuthenticatorRule
-from authn.request import UnixSeconds
+from authn.instants import UnixSeconds
 from authn.secret import Password, Seed, SharedSecret
 from authn.totp import TimeStep, TotpParameters, code_at
 from store.installation import Installation

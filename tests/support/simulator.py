@@ -14,10 +14,11 @@ from authn.authenticate import Login, authenticate
 from authn.client import ClientId, InputMode, MessageAuthenticatorRule, NasClient
 from authn.decide import AskFirstFactor, CheckedPassword, Finding
 from authn.errors import StoreUnavailableError
+from authn.instants import UnixSeconds
 from authn.lockout import NO_FAILURES, Tally
 from authn.policy import Policy
 from authn.ports import Settlement
-from authn.request import AccessRequest, UnixSeconds, Username, canonical_username
+from authn.request import AccessRequest, Username, canonical_username
 from authn.secret import Password, Seed, SharedSecret, Verifier
 from authn.totp import TimeStep, TotpParameters, code_at
 from authn.verdict import Accept, Reason, Reject, Verdict

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import click
 
 from authn.errors import OperationError
-from authn.request import UnixSeconds
+from authn.instants import UnixSeconds
 from store.installation import Installation
 from twinward.app import open_installation
 from twinward.config import Settings, find_config, read_config
