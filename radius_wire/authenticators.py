@@ -16,6 +16,20 @@ def verify_message_authenticator(packet: Packet, shared_secret: bytes) -> None:
     _verify_message_authenticator(packet, packet.octets, shared_secret)
 
 
+def verify_request_authenticator(packet: Packet, shared_secret: bytes) -> None:
+    """Check a request that its Request Authenticator signs: accounting, Disconnect, CoA. Raises BadAuthenticatorError.
+
+    RFC 2866 §3, RFC 5176 §2.3: a hash over the packet with 16 zero octets in its
+    place. A Message-Authenticator, if there is one, must be right as well.
+    """
+    octets = packet.octets[:4] + bytes(MAC_OCTETS) + packet.octets[HEADER_OCTETS:]
+    expected = hashlib.md5(octets + shared_secret, usedforsecurity=False).digest()
+    if not hmac.compare_digest(expected, packet.authenticator):
+        raise BadAuthenticatorError("the Request Authenticator is wrong")
+    if packet.message_authenticator_at is not None:
+        _verify_message_authenticator(packet, octets, shared_secret)
+
+
 def verify_reply(
     reply: Packet, request_authenticator: bytes, shared_secret: bytes, *, require_message_authenticator: bool = True
 ) -> None:

@@ -25,7 +25,7 @@ MAC_OCTETS = 16
 
 
 class PacketCode(IntEnum):
-    """The Code field (RFC 2865 §4, RFC 2866 §4, RFC 5997 §3)."""
+    """The Code field (RFC 2865 §4, RFC 2866 §4, RFC 5997 §3, RFC 5176 §3)."""
 
     ACCESS_REQUEST = 1
     ACCESS_ACCEPT = 2
@@ -34,6 +34,12 @@ class PacketCode(IntEnum):
     ACCOUNTING_RESPONSE = 5
     ACCESS_CHALLENGE = 11
     STATUS_SERVER = 12
+    DISCONNECT_REQUEST = 40
+    DISCONNECT_ACK = 41
+    DISCONNECT_NAK = 42
+    COA_REQUEST = 43
+    COA_ACK = 44
+    COA_NAK = 45
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -125,21 +131,47 @@ def build_request(
     return _sign(packet_code, identifier, request_authenticator, body, shared_secret)
 
 
+def build_signed_by_authenticator(
+    packet_code: PacketCode, identifier: int, attributes: Iterable[Attribute], shared_secret: bytes
+) -> bytes:
+    """An Accounting-, Disconnect- or CoA-Request: its Request Authenticator is the proof (RFC 2866 §3, RFC 5176 §2.3).
+
+    The Message-Authenticator comes first all the same. Raises ValueError.
+    """
+    if packet_code not in _SIGNED_BY_AUTHENTICATOR:
+        raise ValueError(f"{packet_code.name} is not signed in this way")
+    signed = _sign(packet_code, identifier, bytes(MAC_OCTETS), _encode(attributes), shared_secret)
+    authenticator = hashlib.md5(signed + shared_secret, usedforsecurity=False).digest()
+    return signed[:4] + authenticator + signed[HEADER_OCTETS:]
+
+
 def build_reply(
-    packet_code: PacketCode, request: Packet, attributes: Iterable[Attribute], shared_secret: bytes
+    packet_code: PacketCode,
+    request: Packet,
+    attributes: Iterable[Attribute],
+    shared_secret: bytes,
+    *,
+    signed: bool = True,
 ) -> bytes:
     """A reply to `request`: Message-Authenticator, the attributes, then its Proxy-States in order.
 
     The Message-Authenticator comes first so that a forger's prefix cannot stand
-    before it (CVE-2024-3596). Raises ValueError for what no packet can carry.
+    before it (CVE-2024-3596). `signed` may be False only for a client that drops
+    replies which carry one. Raises ValueError for what no packet can carry.
     """
     body = _encode(attributes)
     for kind, value in request.attributes:
         if kind == PROXY_STATE:
             body += bytes((kind, len(value) + 2)) + value
-    signed = _sign(packet_code, request.identifier, request.authenticator, body, shared_secret)
-    authenticator = hashlib.md5(signed + shared_secret, usedforsecurity=False).digest()
-    return signed[:4] + authenticator + signed[HEADER_OCTETS:]
+    if signed:
+        packet = _sign(packet_code, request.identifier, request.authenticator, body, shared_secret)
+    else:
+        packet = _head(packet_code, request.identifier, request.authenticator, len(body)) + body
+    authenticator = hashlib.md5(packet + shared_secret, usedforsecurity=False).digest()
+    return packet[:4] + authenticator + packet[HEADER_OCTETS:]
+
+
+_SIGNED_BY_AUTHENTICATOR = (PacketCode.ACCOUNTING_REQUEST, PacketCode.DISCONNECT_REQUEST, PacketCode.COA_REQUEST)
 
 
 def _encode(attributes: Iterable[Attribute]) -> bytes:
@@ -155,12 +187,16 @@ def _encode(attributes: Iterable[Attribute]) -> bytes:
 
 def _sign(packet_code: int, identifier: int, authenticator: bytes, body: bytes, shared_secret: bytes) -> bytes:
     """The packet with its Message-Authenticator in front of `body` (RFC 3579 §3.2)."""
-    length = HEADER_OCTETS + 2 + MAC_OCTETS + len(body)
+    head = _head(packet_code, identifier, authenticator, 2 + MAC_OCTETS + len(body))
+    head += bytes((MESSAGE_AUTHENTICATOR, 2 + MAC_OCTETS))
+    mac = hmac.digest(shared_secret, head + bytes(MAC_OCTETS) + body, "md5")
+    return head + mac + body
+
+
+def _head(packet_code: int, identifier: int, authenticator: bytes, attribute_octets: int) -> bytes:
+    length = HEADER_OCTETS + attribute_octets
     if length > MAX_PACKET_OCTETS:
         raise ValueError(f"a packet of {length} octets cannot be sent")
     if len(authenticator) != MAC_OCTETS:
         raise ValueError("an authenticator has 16 octets")
-    head = bytes((packet_code, identifier, length >> 8, length & 255)) + authenticator
-    head += bytes((MESSAGE_AUTHENTICATOR, 2 + MAC_OCTETS))
-    mac = hmac.digest(shared_secret, head + bytes(MAC_OCTETS) + body, "md5")
-    return head + mac + body
+    return bytes((packet_code, identifier, length >> 8, length & 255)) + authenticator
