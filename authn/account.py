@@ -7,12 +7,21 @@ that every name costs the same work.
 from dataclasses import dataclass
 from typing import NewType
 
+from authn.instants import UnixSeconds
 from authn.lockout import NO_FAILURES, Tally
 from authn.secret import Seed, Verifier
 from authn.totp import TimeStep, TotpParameters
 
 UserId = NewType("UserId", int)
 TokenId = NewType("TokenId", int)
+
+
+@dataclass(frozen=True, slots=True)
+class LastSpend:
+    """Which attempt spent a token's last step, as a keyed fingerprint, and when."""
+
+    fingerprint: bytes
+    at: UnixSeconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +37,16 @@ class Token:
     parameters: TotpParameters
     drift: int
     last_step: TimeStep
+    last_spend: LastSpend | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A user as the rules see one. `tally` is that of this user at this client."""
+    """A user as the rules see one, for one request.
+
+    `tally` is that of this user at this client; `answers` counts the answers
+    already given in the conversation that the request goes on with.
+    """
 
     id: UserId | None  # None: the decoy
     enabled: bool
@@ -40,6 +54,8 @@ class Account:
     tokens: tuple[Token, ...]
     tally: Tally = NO_FAILURES
     broken_seals: bool = False  # some row of this user would not open
+    groups: tuple[str, ...] = ()
+    answers: int = 0
 
 
 DECOY = Account(

@@ -8,7 +8,8 @@ once, so two logins with one code can never both see the code unspent.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from authn.decide import AskFirstFactor, CheckedPassword, decide
+from authn.decide import decide
+from authn.decision import AskFirstFactor, CheckedPassword
 from authn.policy import Policy
 from authn.ports import AttemptStore, Settlement
 from authn.request import NOBODY, AccessRequest

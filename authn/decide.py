@@ -8,91 +8,33 @@ Rules, in the order they speak:
 3. The code is looked at before the password, so a wrong code costs no password
    check. A spent code is refused as replayed, and so are the digits of the last
    spent step where a later step happens to show them again (once in a million).
+   Only the very attempt that spent it, asked again by a NAS that lost its reply,
+   gets its verdict once more.
 4. The password is checked once, against the verifier on record at the moment of
    judging. A wrong one is refused and does not spend the code.
-5. Only then is the login accepted, and the step spent with it.
+5. Where the client asks for the code at a prompt, a right password is answered
+   with a challenge, and its answer is judged as the code.
+6. Only then is the login accepted, and the step spent with it.
 
 A wrong code, a wrong password and an unreadable field count as failures. A
 replayed code does not: it is no guess, and a NAS that repeats itself must not
 delay its user.
 """
 
-from dataclasses import dataclass
-from enum import Enum
+import hmac
+from dataclasses import replace
 
-from authn.account import Account, Token, TokenId, UserId
+from authn.account import Account, LastSpend
+from authn.challenge import Conversation, Opening, verifier_mark
 from authn.client import InputMode
-from authn.credentials import Credentials, split
-from authn.lockout import NO_FAILURES, Tally, after_failure
+from authn.decision import Answer, AskFirstFactor, CheckedPassword, Decision, Finding, Spend, WithoutSpend
+from authn.instants import UnixSeconds
+from authn.lockout import NO_FAILURES, after_failure
+from authn.matching import Match, find_code, fingerprint, is_readable, is_repeat, learned_drift
 from authn.policy import Policy
 from authn.request import AccessRequest
-from authn.secret import Password, Verifier
-from authn.totp import TimeStep, match_step
-from authn.verdict import Accept, Inability, Reason, Reject, Unavailable, Verdict
-
-
-class Finding(Enum):
-    """What a first factor said of a password."""
-
-    PASSED = "passed"
-    FAILED = "failed"
-    CANNOT_TELL = "cannot tell"
-    SEAL_BROKEN = "seal broken"  # the verifier was altered in the database
-    OVERLOADED = "overloaded"
-
-
-@dataclass(frozen=True, slots=True)
-class CheckedPassword:
-    """A finding, and the verifier it was made against: a password changed meanwhile is checked anew."""
-
-    finding: Finding
-    verifier: Verifier
-
-
-@dataclass(frozen=True, slots=True)
-class AskFirstFactor:
-    """No decision yet: the code is right, now the password must be checked."""
-
-    user_id: UserId
-    password: Password
-    verifier: Verifier
-
-
-@dataclass(frozen=True, slots=True)
-class Spend:
-    """Take `step`, and every step before it, out of use; remember the clock's drift."""
-
-    token_id: TokenId
-    step: TimeStep
-    drift: int
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """A verdict and the writes it needs. `tally` is None when the tally stays as it is."""
-
-    verdict: Verdict
-    spend: Spend | None = None
-    tally: Tally | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Match:
-    """A code that belongs to a token, spent or not."""
-
-    token: Token
-    credentials: Credentials
-    step: TimeStep
-    expected: TimeStep  # the step the token was expected to show
-
-    @property
-    def is_fresh(self) -> bool:
-        """Whether the code was not used before, neither its step nor, by chance, its digits just now."""
-        token = self.token
-        if self.step <= token.last_step:
-            return False
-        code, parameters = self.credentials.code, token.parameters
-        return match_step(token.seed, code, parameters, around=token.last_step, window=0) is None
+from authn.secret import Password
+from authn.verdict import Accept, Challenge, Inability, Prompt, Reason, Reject, Unavailable
 
 
 def decide(
@@ -103,33 +45,61 @@ def decide(
     Time is `request.received`: a code that was good when it arrived stays good
     while its password is being checked. Never raises for what a user or peer sent.
     """
-    match = _find_code(request, account, policy)
+    modes = request.client.rules.modes_at(request.received)
+    match = find_code(request, account, modes, policy)
     if request.unusable is not None:
         return Decision(Reject(request.unusable))
-    refusal = _standing_refusal(request, account)
+    if request.conversation is not None and InputMode.CHALLENGE in modes:
+        return _decide_answer(request.conversation, match, request, account, policy)
+    decided = _decide_first(match, request, account, checked, modes, policy)
+    if request.client.rules.uniform_challenge and isinstance(decided, Decision):
+        return _uniform(decided, request, policy)
+    return decided
+
+
+def _decide_first(
+    match: Match | None,
+    request: AccessRequest,
+    account: Account,
+    checked: CheckedPassword | None,
+    modes: tuple[InputMode, ...],
+    policy: Policy,
+) -> Decision | AskFirstFactor:
+    """Judge a login that answers no challenge."""
+    refusal = _standing_refusal(request, account, needs_token=InputMode.PASSWORD_ONLY not in modes)
     if refusal is not None:
         return Decision(Reject(refusal))
-    if match is None:
-        reason = Reason.WRONG_CODE if _is_readable(request, account) else Reason.UNREADABLE_FIELD
-        return _failed(reason, request, account, policy)
-    if not match.is_fresh:
-        return Decision(Reject(Reason.CODE_REPLAYED))
-    if request.client.input_mode is not InputMode.CODE_ONLY:
-        return _decide_by_password(match, request, account, checked, policy)
-    return _accepted(match, account, policy)
+    if match is not None:
+        if not match.is_fresh:
+            return _decide_spent(match, request, account)
+        if match.credentials.mode is InputMode.CODE_ONLY:
+            return _accepted(match, request, account, policy)
+        return _decide_by_password(match.credentials.password, match, request, account, checked, policy)
+    if (InputMode.CHALLENGE in modes or InputMode.PASSWORD_ONLY in modes) and len(request.password):
+        return _decide_by_password(request.password, None, request, account, checked, policy)
+    reason = Reason.WRONG_CODE if is_readable(request, account, modes) else Reason.UNREADABLE_FIELD
+    return _failed(reason, request, account, policy)
 
 
 def _decide_by_password(
-    match: _Match, request: AccessRequest, account: Account, checked: CheckedPassword | None, policy: Policy
+    password: Password | None,
+    match: Match | None,
+    request: AccessRequest,
+    account: Account,
+    checked: CheckedPassword | None,
+    policy: Policy,
 ) -> Decision | AskFirstFactor:
-    user_id, password, verifier = account.id, match.credentials.password, account.verifier
+    """Judge by the password; the code was right, or `match` is None and it is not in the field."""
+    user_id, verifier = account.id, account.verifier
     if user_id is None or password is None or verifier is None:
         return Decision(Reject(Reason.NO_PASSWORD))
     if checked is None or checked.verifier != verifier:
-        return AskFirstFactor(user_id, password, verifier)
+        return AskFirstFactor(user_id, password, verifier, request.client.id)
     match checked.finding:
         case Finding.PASSED:
-            return _accepted(match, account, policy)
+            if match is not None:
+                return _accepted(match, request, account, policy)
+            return _password_held(request, account, policy)
         case Finding.FAILED:
             return _failed(Reason.WRONG_PASSWORD, request, account, policy)
         case Finding.SEAL_BROKEN:
@@ -140,7 +110,77 @@ def _decide_by_password(
             return Decision(Unavailable(Inability.OVERLOADED))
 
 
-def _standing_refusal(request: AccessRequest, account: Account) -> Reason | None:
+def _password_held(request: AccessRequest, account: Account, policy: Policy) -> Decision:
+    """A right password without a code: the prompt follows, or nothing more is asked at this client."""
+    if InputMode.PASSWORD_ONLY in request.client.rules.modes_at(request.received):
+        tally = NO_FAILURES if account.tally.failures else None
+        return Decision(
+            Accept(account.groups),
+            tally=tally,
+            without_spend=WithoutSpend.PASSWORD_ONLY,
+            mode=InputMode.PASSWORD_ONLY,
+        )
+    opening = _opening(request, policy, password_held=True, mark=verifier_mark(account.verifier))
+    return Decision(Challenge(Prompt.CODE, opening), mode=InputMode.CHALLENGE)
+
+
+def _decide_answer(
+    conversation: Conversation, match: Match | None, request: AccessRequest, account: Account, policy: Policy
+) -> Decision:
+    """Judge the answer to a challenge: its field holds the code and nothing else."""
+    opening = conversation.opening
+    if match is not None and not match.is_fresh and is_repeat(match, request):
+        refusal = _standing_refusal(request, account, needs_token=True)
+        return Decision(Reject(refusal)) if refusal else _decide_spent(match, request, account)
+    if opening.expires <= request.received:
+        return Decision(Reject(Reason.CHALLENGE_EXPIRED))
+    if account.answers >= policy.max_answers:
+        return Decision(Reject(Reason.CHALLENGE_USED))
+    decided = _judge_answer(match, opening, request, account, policy)
+    is_accept = isinstance(decided.verdict, Accept)
+    counted = Answer(conversation.id, policy.max_answers, is_accept, opening.expires)
+    decided = replace(decided, answer=counted, mode=InputMode.CHALLENGE)
+    if isinstance(decided.verdict, Reject) and account.answers + 1 < policy.max_answers:
+        reason = decided.verdict.reason
+        if request.client.rules.uniform_challenge or reason in _ASK_AGAIN:
+            return replace(decided, verdict=Challenge(Prompt.CODE_AGAIN, None, reason))
+    return decided
+
+
+_ASK_AGAIN = (Reason.WRONG_CODE, Reason.CODE_REPLAYED)
+"""What a user who knows the password may correct at the prompt."""
+
+
+def _judge_answer(
+    match: Match | None, opening: Opening, request: AccessRequest, account: Account, policy: Policy
+) -> Decision:
+    refusal = _standing_refusal(request, account, needs_token=True)
+    if refusal is not None:
+        return Decision(Reject(refusal))
+    if match is None:
+        return _failed(Reason.WRONG_CODE, request, account, policy)
+    if not match.is_fresh:
+        return Decision(Reject(Reason.CODE_REPLAYED))
+    if not opening.password_held:
+        return Decision(Reject(Reason.WRONG_PASSWORD))  # counted when it was typed
+    if not hmac.compare_digest(opening.verifier_mark, verifier_mark(account.verifier)):
+        return Decision(Reject(Reason.PASSWORD_CHANGED))
+    return _accepted(match, request, account, policy)
+
+
+def _uniform(decided: Decision, request: AccessRequest, policy: Policy) -> Decision:
+    """Ask for a code whatever the password was: every refusal becomes a challenge that cannot be passed."""
+    if not isinstance(decided.verdict, Reject):
+        return decided
+    opening = _opening(request, policy, password_held=False, mark=verifier_mark(None))
+    return replace(decided, verdict=Challenge(Prompt.CODE, opening, decided.verdict.reason))
+
+
+def _opening(request: AccessRequest, policy: Policy, *, password_held: bool, mark: bytes) -> Opening:
+    return Opening(UnixSeconds(request.received + policy.challenge_lifetime_s), password_held, mark)
+
+
+def _standing_refusal(request: AccessRequest, account: Account, *, needs_token: bool) -> Reason | None:
     """Why this user is refused whatever was typed, or None."""
     if account.id is None:
         return Reason.UNKNOWN_USER
@@ -148,50 +188,31 @@ def _standing_refusal(request: AccessRequest, account: Account) -> Reason | None
         return Reason.USER_DISABLED
     if account.tally.is_delayed(request.received):
         return Reason.LOCKED
-    if not account.tokens:
+    if not account.tokens and needs_token:
         return Reason.SEAL_BROKEN if account.broken_seals else Reason.NO_TOKEN
     return None
 
 
-def _find_code(request: AccessRequest, account: Account, policy: Policy) -> _Match | None:
-    """The token and step the typed code belongs to; a fresh one before a spent one.
-
-    All tokens are looked at, so the time taken does not tell which one matched.
-    """
-    found: _Match | None = None
-    for token in account.tokens:
-        credentials = split(request.password, request.client.input_mode, token.parameters.digits)
-        if credentials is None:
-            continue
-        expected = TimeStep(token.parameters.step_at(request.received) + token.drift)
-        step = match_step(token.seed, credentials.code, token.parameters, around=expected, window=policy.window)
-        if step is None:
-            continue
-        match = _Match(token, credentials, step, expected)
-        if found is None or (not found.is_fresh and match.is_fresh):
-            found = match
-    return found
-
-
-def _is_readable(request: AccessRequest, account: Account) -> bool:
-    mode = request.client.input_mode
-    return any(split(request.password, mode, token.parameters.digits) for token in account.tokens)
-
-
-def _accepted(match: _Match, account: Account, policy: Policy) -> Decision:
+def _accepted(match: Match, request: AccessRequest, account: Account, policy: Policy) -> Decision:
     token = match.token
-    spend = Spend(token.id, match.step, _learned_drift(token, match, policy))
-    return Decision(Accept(), spend, NO_FAILURES if account.tally.failures else None)
+    by = LastSpend(fingerprint(match, request), request.received)
+    spend = Spend(token.id, match.step, learned_drift(match, policy), by)
+    tally = NO_FAILURES if account.tally.failures else None
+    return Decision(_accept(match, request, account), spend, tally, mode=match.credentials.mode)
+
+
+def _accept(match: Match, request: AccessRequest, account: Account) -> Accept:
+    code = None if request.code_proof is None else Password(match.credentials.code.encode("ascii"))
+    return Accept(account.groups, code)
+
+
+def _decide_spent(match: Match, request: AccessRequest, account: Account) -> Decision:
+    """A spent code: the first verdict again for the attempt that spent it, a replay for everybody else."""
+    if is_repeat(match, request):
+        accept = _accept(match, request, account)
+        return Decision(accept, without_spend=WithoutSpend.REPEAT, mode=match.credentials.mode)
+    return Decision(Reject(Reason.CODE_REPLAYED), mode=match.credentials.mode)
 
 
 def _failed(reason: Reason, request: AccessRequest, account: Account, policy: Policy) -> Decision:
     return Decision(Reject(reason), tally=after_failure(account.tally, policy.lockout, request.received))
-
-
-def _learned_drift(token: Token, match: _Match, policy: Policy) -> int:
-    """The drift moves one step at most per login, only when the code lay at the window's edge."""
-    offset = match.step - match.expected
-    if policy.window == 0 or abs(offset) < policy.window:
-        return token.drift
-    drift = token.drift + (1 if offset > 0 else -1)
-    return max(-policy.max_drift, min(policy.max_drift, drift))

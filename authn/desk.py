@@ -2,20 +2,28 @@
 
 Doors hand logins in and get verdicts back, each under a ticket of their own.
 The desk forms the batches: no user twice in one, logins whose password was just
-checked before new ones, never more waiting than its bounds. A dead store turns
-into Unavailable for the logins at hand; so does a bug, after each login of its
-batch was tried alone, and the desk goes on. It is the one place in this room
-that catches `Exception`: every door shares it, and none may die of a login.
+checked before new ones, clients in turn, never more waiting than its bounds.
+Every login has a deadline, at which its NAS would stop listening: past it no
+code is spent and no back end waited for, and the verdict is Unavailable.
+
+A dead store turns into Unavailable for the logins at hand; so does a bug, after
+each login of its batch was tried alone, and the desk goes on. It is the one
+place in this room that catches `Exception`: every door shares it, and none may
+die of a login.
 """
 
+import heapq
+import itertools
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from authn.authenticate import MAX_BATCH, Login, authenticate
-from authn.decide import AskFirstFactor
+from authn.client import ClientId
+from authn.decision import AskFirstFactor
 from authn.errors import KeyRingError, StoreError
+from authn.lanes import Lanes
 from authn.policy import Policy
 from authn.ports import AttemptStore, FirstFactor
 from authn.request import NOBODY, AccessRequest, Username
@@ -24,14 +32,18 @@ from authn.verdict import Inability, Unavailable, Verdict
 Ticket = TypeVar("Ticket")
 
 MAX_WAITING_PER_USER = 32
+LAST_PLACES = 8
+"""One in so many places is kept for logins that go on with a conversation (RFC 5080 §2.2.3)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting(Generic[Ticket]):
-    """A login that waits for its verdict, under the door's ticket."""
+    """A login that waits for its verdict, under the door's ticket, until a reading of the monotonic clock."""
 
+    number: int
     ticket: Ticket
     login: Login
+    until: float
 
 
 class Desk(Generic[Ticket]):
@@ -51,55 +63,81 @@ class Desk(Generic[Ticket]):
         self._first_factor = first_factor
         self._max_waiting = max_waiting
         self._on_fault = on_fault
-        self._waiting: deque[Waiting[Ticket]] = deque()
+        self._checked: deque[Waiting[Ticket]] = deque()
+        self._new: Lanes[ClientId, Waiting[Ticket]] = Lanes()
         self._logins_of: Counter[Username] = Counter()  # waiting or being checked, by user
-        self._being_checked = 0
+        self._being_checked: dict[int, Waiting[Ticket]] = {}
+        self._check_deadlines: list[tuple[float, int]] = []
+        self._numbers = itertools.count()
 
-    def is_full_for(self, username: Username) -> bool:
-        """Whether a door should shed a login of this user instead of handing it in.
+    def is_full_for(self, request: AccessRequest) -> bool:
+        """Whether a door should shed this login instead of handing it in.
 
-        The bound per user keeps a flood on one name from filling the desk: such
-        logins are judged one per batch, so they would pile up before all others.
+        No client takes more than half of the places, so that one NAS in trouble
+        leaves room for the others, and the last places are for logins that go on
+        with a conversation. The bound per user keeps a flood on one name from
+        filling the desk: such logins are judged one per batch.
         """
-        if len(self._waiting) + self._being_checked >= self._max_waiting:
+        if self._logins_of[request.username] >= MAX_WAITING_PER_USER and request.username != NOBODY:
             return True
-        return username != NOBODY and self._logins_of[username] >= MAX_WAITING_PER_USER
+        places = self._max_waiting
+        if request.conversation is None:
+            places -= places // LAST_PLACES
+        total = len(self._new) + len(self._checked) + len(self._being_checked)
+        return total >= places or self._new.waiting_in(request.client.id) >= max(1, places // 2)
 
     def is_idle(self) -> bool:
         """Whether no login waits here or at the first factor."""
-        return not self._waiting and not self._being_checked
+        return not self._new and not self._checked and not self._being_checked
 
-    def has_work(self) -> bool:
-        """Whether `work` would judge something at once."""
-        return bool(self._waiting)
+    def next_due(self) -> float | None:
+        """When `work` must be called again at the latest, by the monotonic clock; 0 for at once, None for never."""
+        if self._new or self._checked:
+            return 0.0
+        return self._check_deadlines[0][0] if self._check_deadlines else None
 
-    def hand_in(self, ticket: Ticket, request: AccessRequest) -> None:
+    def hand_in(self, ticket: Ticket, request: AccessRequest, *, until: float) -> None:
         """Queue a login. Its verdict comes from a later `work`, under `ticket`."""
         self._logins_of[request.username] += 1
-        self._waiting.append(Waiting(ticket, Login(request)))
+        self._new.put(request.client.id, Waiting(next(self._numbers), ticket, Login(request), until))
 
-    def work(self) -> list[tuple[Ticket, Verdict]]:
-        """Judge one batch and return the verdicts that are final, in no fixed order."""
-        for waiting, checked in self._first_factor.answers():
-            self._being_checked -= 1
-            self._waiting.appendleft(Waiting(waiting.ticket, Login(waiting.login.request, checked)))
-        batch = self._take_batch()
-        if not batch:
-            return []
-        verdicts: list[tuple[Ticket, Verdict]] = []
-        for waiting, outcome in zip(batch, self._judge(batch), strict=True):
-            if isinstance(outcome, AskFirstFactor):
-                self._being_checked += 1
-                self._first_factor.ask(waiting, outcome)
-            else:
-                self._forget(waiting.login.request.username)
-                verdicts.append((waiting.ticket, outcome))
+    def work(self, now: float) -> list[tuple[Ticket, Verdict]]:
+        """Judge one batch and return the verdicts that are final, in no fixed order. `now` is monotonic."""
+        self._collect_answers()
+        verdicts = self._give_up(now)
+        batch = self._take_batch(now, verdicts)
+        if batch:
+            for waiting, outcome in zip(batch, self._judge(batch), strict=True):
+                if isinstance(outcome, AskFirstFactor):
+                    self._being_checked[waiting.number] = waiting
+                    heapq.heappush(self._check_deadlines, (waiting.until, waiting.number))
+                    self._first_factor.ask(waiting, outcome, waiting.until)
+                else:
+                    verdicts.append(self._finish(waiting, outcome))
         return verdicts
 
-    def _forget(self, username: Username) -> None:
+    def _collect_answers(self) -> None:
+        for waiting, checked in self._first_factor.answers():
+            if self._being_checked.pop(waiting.number, None) is not None:  # else it was given up
+                self._checked.append(replace(waiting, login=Login(waiting.login.request, checked)))
+
+    def _give_up(self, now: float) -> list[tuple[Ticket, Verdict]]:
+        """The logins whose first factor has not answered in time."""
+        verdicts = []
+        while self._check_deadlines and (
+            self._check_deadlines[0][0] <= now or self._check_deadlines[0][1] not in self._being_checked
+        ):
+            waiting = self._being_checked.pop(heapq.heappop(self._check_deadlines)[1], None)
+            if waiting is not None:
+                verdicts.append(self._finish(waiting, Unavailable(Inability.FIRST_FACTOR_UNAVAILABLE)))
+        return verdicts
+
+    def _finish(self, waiting: Waiting[Ticket], verdict: Verdict) -> tuple[Ticket, Verdict]:
+        username = waiting.login.request.username
         self._logins_of[username] -= 1
         if not self._logins_of[username]:
             del self._logins_of[username]
+        return waiting.ticket, verdict
 
     def _judge(self, batch: list[Waiting[Ticket]]) -> list[Verdict | AskFirstFactor]:
         try:
@@ -117,18 +155,24 @@ class Desk(Generic[Ticket]):
             self._on_fault(bug)
         return [Unavailable(inability)] * len(batch)
 
-    def _take_batch(self) -> list[Waiting[Ticket]]:
-        """Take up to MAX_BATCH logins, each user once; the others keep their order."""
+    def _take_batch(self, now: float, verdicts: list[tuple[Ticket, Verdict]]) -> list[Waiting[Ticket]]:
+        """Take up to MAX_BATCH logins, each user once; the others keep their order, the late ones are given up."""
         batch: list[Waiting[Ticket]] = []
         held_back: list[Waiting[Ticket]] = []
         users: set[Username] = set()
-        while self._waiting and len(batch) < MAX_BATCH:
-            waiting = self._waiting.popleft()
+        while len(batch) < MAX_BATCH and len(held_back) < MAX_BATCH and (self._checked or self._new):
+            waiting = self._checked.popleft() if self._checked else self._new.take()
             username = waiting.login.request.username
-            if username in users and username != NOBODY:  # nobody has no code to spend twice
+            if waiting.until <= now:
+                verdicts.append(self._finish(waiting, Unavailable(Inability.OVERLOADED)))
+            elif username in users and username != NOBODY:  # nobody has no code to spend twice
                 held_back.append(waiting)
             else:
                 users.add(username)
                 batch.append(waiting)
-        self._waiting.extendleft(reversed(held_back))
+        for waiting in reversed(held_back):
+            if waiting.login.checked is not None:
+                self._checked.appendleft(waiting)
+            else:
+                self._new.put_back(waiting.login.request.client.id, waiting)
         return batch

@@ -11,9 +11,12 @@ class Policy:
 
     `window` is in steps to each side; a 30-second token with window 1 accepts
     codes up to 60 s old (RFC 6238 §5.2 advises at most one step).
-    `max_drift` bounds the learned offset, in steps.
+    `max_drift` bounds the learned offset, in steps. A challenge may be answered
+    `max_answers` times within `challenge_lifetime_s`.
     """
 
     window: int = 1
     max_drift: int = 10
     lockout: LockoutPolicy = field(default_factory=LockoutPolicy)
+    max_answers: int = 3
+    challenge_lifetime_s: int = 120

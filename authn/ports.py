@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from authn.account import Account
-from authn.decide import AskFirstFactor, CheckedPassword, Decision
-from authn.request import AccessRequest
+from authn.challenge import Conversation, Opening
+from authn.client import NasClient
+from authn.decision import AskFirstFactor, CheckedPassword, Decision
+from authn.request import AccessRequest, Username
 from authn.verdict import Verdict
 
 Ticket = TypeVar("Ticket")
@@ -30,10 +32,11 @@ class AttemptTransaction(Protocol):
         ...
 
     def settle(self, settlements: Sequence[Settlement]) -> list[Verdict]:
-        """Write spends, tallies and audit rows, durably, and return the final verdicts in order.
+        """Write spends, answers, tallies and audit rows, durably, and return the final verdicts in order.
 
         The store has the last word: where a step was spent meanwhile, an Accept
-        comes back as Reject(CODE_REPLAYED).
+        comes back as Reject(CODE_REPLAYED), and where a conversation has had all
+        its answers, whatever was decided comes back as Reject(CHALLENGE_USED).
         """
         ...
 
@@ -49,11 +52,30 @@ class AttemptStore(Protocol):
         ...
 
 
+class StateSeal(Protocol):
+    """Turns what a challenge must remember into a State attribute and back.
+
+    A State is printable, at most 253 octets, and opens only for the user and
+    client it was sealed for.
+    """
+
+    def seal(self, opening: Opening, username: Username, client: NasClient) -> bytes:
+        """A new State."""
+        ...
+
+    def open(self, state: bytes, username: Username, client: NasClient) -> Conversation | None:
+        """What a State holds, or None for octets that are no State of this user at this client."""
+        ...
+
+
 class FirstFactor(Protocol[Ticket]):
     """Checks passwords beside the login path and gives the answers back later."""
 
-    def ask(self, ticket: Ticket, question: AskFirstFactor) -> None:
-        """Take a question. It is answered exactly once, with OVERLOADED if need be."""
+    def ask(self, ticket: Ticket, question: AskFirstFactor, until: float) -> None:
+        """Take a question. It is answered exactly once, with OVERLOADED if need be.
+
+        Past `until`, a reading of the monotonic clock, nobody waits for the answer.
+        """
         ...
 
     def answers(self) -> list[tuple[Ticket, CheckedPassword]]:

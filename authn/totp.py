@@ -5,6 +5,7 @@ the rest needs: it is spent, compared with the last spent one, and tells drift.
 """
 
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NewType
@@ -72,7 +73,23 @@ def match_step(seed: Seed, code: str, parameters: TotpParameters, *, around: Tim
         return None
     key, algorithm, modulus, number = seed.reveal(), parameters.algorithm, 10**parameters.digits, int(code)
     matched = None
-    for step in range(max(0, around - window), around + window + 1):
+    for step in _steps(around, window):
         if _truncated(key, step, algorithm) % modulus == number:
             matched = step
     return None if matched is None else TimeStep(matched)
+
+
+def match_proof(
+    seed: Seed, proves: Callable[[str], bool], parameters: TotpParameters, *, around: TimeStep, window: int
+) -> tuple[TimeStep, str] | None:
+    """Find the time step whose code a proof was made with, and that code; as `match_step` otherwise."""
+    matched = None
+    for step in map(TimeStep, _steps(around, window)):
+        code = code_at(seed, step, parameters)
+        if proves(code):
+            matched = step, code
+    return matched
+
+
+def _steps(around: TimeStep, window: int) -> range:
+    return range(max(0, around - window), around + window + 1)

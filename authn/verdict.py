@@ -1,13 +1,16 @@
 """What a login comes to.
 
-Three types that do not mix: refused (`Reject`), let in (`Accept`), and not
-able to say (`Unavailable`). None has a truth value, so no `if verdict:` can
+Four types that do not mix: refused (`Reject`), let in (`Accept`), asked for more
+(`Challenge`), and not able to say (`Unavailable`). None has a truth value, so no `if verdict:` can
 let somebody in by accident; callers match on the type.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NoReturn
+
+from authn.challenge import Opening
+from authn.secret import Password
 
 
 class Reason(StrEnum):
@@ -25,6 +28,9 @@ class Reason(StrEnum):
     SEAL_BROKEN = "seal_broken"  # a row was altered in the database
     NO_CREDENTIALS = "no_credentials"  # neither password nor anything else to judge
     UNSUPPORTED_METHOD = "unsupported_method"  # CHAP, EAP, …: not offered to this client
+    CHALLENGE_EXPIRED = "challenge_expired"  # the answer to a prompt came too late
+    CHALLENGE_USED = "challenge_used"  # the State of a prompt was used up
+    PASSWORD_CHANGED = "password_changed"  # between the prompt and its answer
 
 
 class Inability(StrEnum):
@@ -46,7 +52,14 @@ class _Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Accept(_Verdict):
-    """Both factors held, and the code is spent on stable storage."""
+    """What the client asks for held, and the code is spent on stable storage.
+
+    `groups` are the user's, for what the reply tells the NAS. `code` is the code
+    that a CHAP or MS-CHAPv2 response proved, as keys are derived from it.
+    """
+
+    groups: tuple[str, ...] = ()
+    code: Password | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +69,26 @@ class Reject(_Verdict):
     reason: Reason
 
 
+class Prompt(StrEnum):
+    """What a challenge asks for. The client's rules hold the words."""
+
+    CODE = "code"
+    CODE_AGAIN = "code_again"  # the one just given did not do
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge(_Verdict):
+    """The user is asked for more.
+
+    `opening` is None when the conversation goes on under the State that was
+    answered. `because` tells the audit trail what a refusal would have been for.
+    """
+
+    prompt: Prompt
+    opening: Opening | None = None
+    because: Reason | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Unavailable(_Verdict):
     """No verdict could be reached: the door stays silent and the NAS asks elsewhere."""
@@ -63,4 +96,4 @@ class Unavailable(_Verdict):
     inability: Inability
 
 
-Verdict = Accept | Reject | Unavailable
+Verdict = Accept | Reject | Challenge | Unavailable

@@ -23,6 +23,10 @@ class Cause(StrEnum):
     UNEXPECTED_CODE = "not an Access-Request"
     UNANSWERABLE = "so much Proxy-State that no reply could hold it"
     SHED = "shed: too many logins wait"
+    TOO_MANY = "more logins a second than this client or address may send"
+    STATUS_OFF = "Status-Server, which is switched off for this client"
+    UNWELL = "Status-Server, while store or keys do not work"
+    UNSTORED = "accounting that could not be stored"
     NO_VERDICT = "no verdict could be reached"
     BUG = "an error in twinward; the log above has its trace"
 

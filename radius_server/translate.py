@@ -1,71 +1,70 @@
-"""From packet to request, and from verdict to reply: the last place that knows RADIUS attributes."""
+"""From packet to request: the last place that knows RADIUS attributes before a login is judged."""
 
-from authn.client import NasClient
+from authn.client import InputMode, Method
 from authn.instants import UnixSeconds
-from authn.request import AccessRequest, canonical_username
+from authn.ports import StateSeal
+from authn.request import AccessRequest, canonical_username, decode_text
 from authn.secret import Password
-from authn.verdict import Accept, Reason, Reject
+from authn.verdict import Reason
+from radius_server.admission import Admitted
+from radius_server.proofs import methods_of, read_proof
 from radius_wire import attributes
 from radius_wire.errors import InvalidAttributeError
-from radius_wire.packet import Attribute, Packet, PacketCode, build_reply
+from radius_wire.packet import Packet
 from radius_wire.password_hiding import reveal
 
-REJECT_TEXT = b"Login refused."
+AUTHORIZE_ONLY = attributes.encode_integer(17)
 _NO_PASSWORD = Password(b"")
-_EAP_FAILURE = 4
 _MAX_STATION_OCTETS = 64
 
 
-def to_request(packet: Packet, client: NasClient, received: UnixSeconds) -> AccessRequest:
+def to_request(
+    admitted: Admitted, received: UnixSeconds, *, realms: frozenset[str], states: StateSeal
+) -> AccessRequest:
     """The login that an authentic Access-Request asks for.
 
     What cannot be judged (no password, an unsupported method, a password field
     of impossible length) is marked and refused later on the common path, as
-    every request of a known client must get some reply (RFC 2865 §4.1).
+    every request of a known client must get some reply (RFC 2865 §4.1). A State
+    that is none of ours for this user and client is ignored, as is one at a
+    client that is not asked for codes.
     """
-    name = packet.first(attributes.USER_NAME)
-    hidden = packet.first(attributes.USER_PASSWORD)
-    password, unusable = _NO_PASSWORD, None
-    if hidden is None:
-        unusable = Reason.UNSUPPORTED_METHOD if _asks_for_other_method(packet) else Reason.NO_CREDENTIALS
-    elif _asks_for_other_method(packet):
-        unusable = Reason.UNSUPPORTED_METHOD  # a password beside CHAP or EAP: RFC 2865 §4.1 allows one of them
+    packet, client = admitted.packet, admitted.client
+    rules = client.rules
+    name = canonical_username(packet.first(attributes.USER_NAME) or b"", realms=realms, charset=rules.charset)
+    password, unusable, proof = _NO_PASSWORD, None, None
+    methods = methods_of(packet)
+    if packet.first(attributes.SERVICE_TYPE) == AUTHORIZE_ONLY or not methods:
+        unusable = Reason.NO_CREDENTIALS  # RFC 5080 §2.1.1
+    elif len(methods) > 1 or not methods <= rules.methods:
+        unusable = Reason.UNSUPPORTED_METHOD  # of a password, CHAP and the others one at a time: RFC 2865 §4.1
+    elif Method.PAP in methods:
+        password, unusable = _password(packet, admitted.shared_secret, rules.charset)
     else:
-        try:
-            octets = reveal(hidden, client.shared_secret.reveal(), packet.authenticator)
-        except InvalidAttributeError:
-            unusable = Reason.UNREADABLE_FIELD
-        else:
-            password = Password(octets)
-            if b"\0" in octets:
-                unusable = Reason.UNREADABLE_FIELD  # a back end in C would read less than was typed
-    return AccessRequest(canonical_username(name or b""), password, client, received, _station(packet), unusable)
+        proof = read_proof(packet, Method.CHAP if Method.CHAP in methods else Method.MSCHAPV2)
+        unusable = Reason.UNREADABLE_FIELD if proof is None else None
+    state, conversation = packet.first(attributes.STATE), None
+    if state is not None and InputMode.CHALLENGE in rules.modes_at(received):
+        conversation = states.open(state, name, client)
+    return AccessRequest(name, password, client, received, station_of(packet), unusable, conversation, proof)
 
 
-def to_reply(verdict: Accept | Reject, request: Packet, client: NasClient) -> bytes:
-    """The octets of a reply, Message-Authenticator first.
-
-    Every Reject is built here and in one way, so that none tells why. A refused
-    EAP conversation gets its EAP-Failure and no Reply-Message (RFC 3579 §2.6.3, §2.6.5).
-    """
-    shared_secret = client.shared_secret.reveal()
-    if isinstance(verdict, Accept):
-        return build_reply(PacketCode.ACCESS_ACCEPT, request, [], shared_secret)
-    eap = request.first(attributes.EAP_MESSAGE)
-    told: Attribute
-    if eap is not None and len(eap) >= 2:
-        told = (attributes.EAP_MESSAGE, bytes((_EAP_FAILURE, eap[1], 0, 4)))
-    else:
-        told = (attributes.REPLY_MESSAGE, REJECT_TEXT)
-    return build_reply(PacketCode.ACCESS_REJECT, request, [told], shared_secret)
+def _password(packet: Packet, shared_secret: bytes, charset: str | None) -> tuple[Password, Reason | None]:
+    hidden = packet.first(attributes.USER_PASSWORD) or b""
+    try:
+        octets = reveal(hidden, shared_secret, packet.authenticator)
+    except InvalidAttributeError:
+        return _NO_PASSWORD, Reason.UNREADABLE_FIELD
+    if b"\0" in octets:  # a back end in C would read less than was typed
+        return _NO_PASSWORD, Reason.UNREADABLE_FIELD
+    if charset is not None and not octets.isascii():
+        text = decode_text(octets, charset)
+        octets = octets if text is None else text.encode("utf-8")
+    return Password(octets), None
 
 
-def _asks_for_other_method(packet: Packet) -> bool:
-    return packet.first(attributes.EAP_MESSAGE) is not None or packet.first(attributes.CHAP_PASSWORD) is not None
-
-
-def _station(packet: Packet) -> str | None:
-    """The Calling-Station-Id in printable form, for the audit row."""
+def station_of(packet: Packet) -> str | None:
+    """The Calling-Station-Id in printable form."""
     octets = packet.first(attributes.CALLING_STATION_ID)
     if octets is None:
         return None

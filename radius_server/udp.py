@@ -18,7 +18,6 @@ from typing import Protocol
 from authn.errors import ConfigError
 from authn.instants import UnixSeconds
 from radius_server.datagrams import Datagram, Moment
-from radius_server.handler import Handler
 
 _log = logging.getLogger(__name__)
 
@@ -29,6 +28,22 @@ DRAIN_S = 5.0
 _IP_PKTINFO = getattr(socket, "IP_PKTINFO", 8)  # not exported by every Python; 8 on Linux
 _IN_PKTINFO = struct.Struct("@I4s4s")  # interface, local address, destination in the header
 _IN6_PKTINFO = struct.Struct("@16sI")
+
+
+class Service(Protocol):
+    """What answers the datagrams of one port."""
+
+    def handle(self, datagrams: Sequence[Datagram], now: Moment) -> list[Datagram]:
+        """Take what came in and return the replies that are due."""
+        ...
+
+    def wait_s(self, now: Moment) -> float | None:
+        """How long `handle` need not be called if nothing comes in; None for ever."""
+        ...
+
+    def is_idle(self) -> bool:
+        """Whether nothing is under way."""
+        ...
 
 
 class Wakeable(Protocol):
@@ -61,7 +76,7 @@ class Listener:
 
     def __init__(self, address: ListenAddress, number: int) -> None:
         self.address = address
-        self._number = number
+        self.number = number
         self._socket = socket.socket(address.family, socket.SOCK_DGRAM)
         try:
             self._bind(address)
@@ -115,7 +130,7 @@ class Listener:
 
     def _receive(self) -> Datagram:
         octets, peer = self._socket.recvfrom(MAX_PACKET_OCTETS)
-        return Datagram(octets, self._number, peer)
+        return Datagram(octets, self.number, peer)
 
     def _receive_with_local(self) -> Datagram:
         octets, ancillary, _, peer = self._socket.recvmsg(MAX_PACKET_OCTETS, 64)
@@ -125,15 +140,17 @@ class Listener:
                 local = _IN_PKTINFO.pack(0, _IN_PKTINFO.unpack_from(data)[1], bytes(4))
             elif kind == socket.IPV6_PKTINFO:
                 local = data[: _IN6_PKTINFO.size]
-        return Datagram(octets, self._number, peer, local)
+        return Datagram(octets, self.number, peer, local)
 
 
 class UdpServer:
-    """Serves listeners until told to stop, then answers what is under way."""
+    """Serves ports until told to stop, then answers what is under way."""
 
-    def __init__(self, listeners: Sequence[Listener], handler: Handler) -> None:
-        self._listeners = listeners
-        self._handler = handler
+    def __init__(self, ports: Sequence[tuple[Sequence[Listener], Service]]) -> None:
+        self._services = [service for _, service in ports]
+        self._listeners = {
+            listener.number: (listener, at) for at, (listeners, _) in enumerate(ports) for listener in listeners
+        }
 
     def serve(
         self,
@@ -148,30 +165,44 @@ class UdpServer:
         called about once a second between batches, for reloads.
         """
         with selectors.DefaultSelector() as selector:
-            for listener in self._listeners:
-                selector.register(listener, selectors.EVENT_READ, listener)
+            for listener, _ in self._listeners.values():
+                selector.register(listener, selectors.EVENT_READ, listener.number)
             for waker in wakers:
                 selector.register(waker, selectors.EVENT_READ, None)
             next_second = 0.0
             stop_at: float | None = None
-            while stop_at is None or (not self._handler.is_idle() and time.monotonic() < stop_at):
-                wait_s = self._handler.wait_s(_now())
-                ready = selector.select(1.0 if wait_s is None else min(wait_s, 1.0))
-                datagrams = [datagram for key, _ in ready if key.data is not None for datagram in key.data.drain()]
-                for reply in self._handler.handle(datagrams, _now()):
-                    self._listeners[reply.listener].send(reply)
+            while stop_at is None or (not self._is_idle() and time.monotonic() < stop_at):
+                self._turn(selector)
                 if time.monotonic() >= next_second:
                     next_second = time.monotonic() + 1.0
                     each_second()
                 if stop_at is None and is_stopping():
                     stop_at = time.monotonic() + DRAIN_S
-                    for listener in self._listeners:
+                    for listener, _ in self._listeners.values():
                         selector.unregister(listener)
 
+    def _turn(self, selector: selectors.BaseSelector) -> None:
+        """Wait for something to do, and do it."""
+        now = _now()
+        waits = [wait_s for service in self._services if (wait_s := service.wait_s(now)) is not None]
+        ready = selector.select(min([1.0, *waits]))
+        batches: list[list[Datagram]] = [[] for _ in self._services]
+        for key, _ in ready:
+            if key.data is not None:
+                listener, at = self._listeners[key.data]
+                batches[at] += listener.drain()
+        for service, batch in zip(self._services, batches, strict=True):
+            for reply in service.handle(batch, _now()):
+                self._listeners[reply.listener][0].send(reply)
 
-def open_listeners(addresses: Sequence[ListenAddress]) -> list[Listener]:
+    def _is_idle(self) -> bool:
+        return all(service.is_idle() for service in self._services)
+
+
+def open_listeners(addresses: Sequence[ListenAddress], *, first_number: int = 0) -> list[Listener]:
     """Bind every address. Raises ConfigError naming the address and the cure; then none stays bound.
 
+    Listeners are numbered from `first_number`: a datagram knows its listener by it.
     On a machine without IPv6 the IPv6 addresses are passed over with a warning,
     as long as one other address can be served.
     """
@@ -180,7 +211,7 @@ def open_listeners(addresses: Sequence[ListenAddress]) -> list[Listener]:
     try:
         for address in addresses:
             try:
-                listeners.append(Listener(address, len(listeners)))
+                listeners.append(Listener(address, first_number + len(listeners)))
             except ConfigError as error:
                 if not (address.is_wildcard and _means_no_ipv6(error.__cause__)):
                     raise

@@ -19,9 +19,14 @@ def verifier_context(user_id: int) -> bytes:
     return context("users", "sealed_verifier", user_id)
 
 
-def shared_secret_context(name: str, network: str, input_mode: str, message_authenticator: str) -> bytes:
-    """A shared secret belongs to one client at one network, with what is demanded of its users and requests.
+def shared_secret_context(name: str, network: str, rules: str, number: int, until: int | None) -> bytes:
+    """A shared secret belongs to one client at one network, with its rules, as one of several, until its end.
 
     Else who can write to the database could take the password away from a login.
     """
-    return context("nas_clients", "sealed_shared_secret", name, network, input_mode, message_authenticator)
+    return context("nas_client_secrets", "sealed_shared_secret", name, network, rules, number, until or "")
+
+
+def state_context(username: str, client_id: int) -> bytes:
+    """The State of a challenge belongs to one user at one client."""
+    return context("conversations", "state", username, client_id)

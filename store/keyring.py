@@ -97,6 +97,11 @@ class KeyRing:
         return _open(cipher, sealed, associated_data)
 
 
+def nonce_of(sealed: bytes) -> bytes:
+    """The random nonce of a sealed value: 12 octets that tell it from every other."""
+    return sealed[5:_HEADER_OCTETS]
+
+
 def new_data_key() -> DataKey:
     """A fresh random data key."""
     return DataKey(secrets.token_bytes(KEY_OCTETS))

@@ -4,7 +4,7 @@ A hash takes a core for tens of milliseconds; argon2 lets go of the interpreter
 meanwhile. Questions queue up to a bound and for a limited time: a refusal that
 leaves later than all others would tell that the code was right, and an answer
 after the peer gave up is not worth its hash. Such questions are answered
-OVERLOADED, and the peer asks again.
+OVERLOADED, and the peer asks again. Clients are served in turn.
 """
 
 import os
@@ -13,8 +13,10 @@ import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from authn.decide import AskFirstFactor, CheckedPassword, Finding
+from authn.client import ClientId
+from authn.decision import AskFirstFactor, CheckedPassword, Finding
 from authn.errors import BrokenSealError, UnknownKeyError
+from authn.lanes import Lanes
 from authn.ports import FirstFactor
 from store.contexts import verifier_context
 from store.keyring import KeyRing
@@ -43,7 +45,10 @@ class PasswordPool(FirstFactor[Ticket], Generic[Ticket]):
         self.keyring = keyring  # replaced whole when keys are rotated
         self._max_wait_s = max_wait_s
         self._clock = clock  # monotonic seconds
-        self._questions: queue.Queue[tuple[float, Ticket, AskFirstFactor] | None] = queue.Queue(max_waiting)
+        self._max_waiting = max_waiting
+        self._questions: Lanes[ClientId, tuple[float, Ticket, AskFirstFactor]] = Lanes()
+        self._change = threading.Condition()
+        self._is_closing = False
         self._answers: queue.SimpleQueue[tuple[Ticket, CheckedPassword]] = queue.SimpleQueue()
         self._wake_reader, self._wake_writer = os.pipe()
         os.set_blocking(self._wake_reader, False)
@@ -56,12 +61,15 @@ class PasswordPool(FirstFactor[Ticket], Generic[Ticket]):
         """A descriptor that is readable while answers wait."""
         return self._wake_reader
 
-    def ask(self, ticket: Ticket, question: AskFirstFactor) -> None:
+    def ask(self, ticket: Ticket, question: AskFirstFactor, until: float) -> None:
         """Take a question; with the queue full it is answered OVERLOADED at once."""
-        try:
-            self._questions.put_nowait((self._clock(), ticket, question))
-        except queue.Full:
-            self._answer(ticket, question, Finding.OVERLOADED)
+        until = min(until, self._clock() + self._max_wait_s)
+        with self._change:
+            if len(self._questions) < self._max_waiting:
+                self._questions.put(question.client_id, (until, ticket, question))
+                self._change.notify()
+                return
+        self._answer(ticket, question, Finding.OVERLOADED)
 
     def answers(self) -> list[tuple[Ticket, CheckedPassword]]:
         """The answers that have come in since the last call."""
@@ -78,20 +86,23 @@ class PasswordPool(FirstFactor[Ticket], Generic[Ticket]):
 
     def close(self) -> None:
         """Stop the threads once what they are at is done, and close the descriptors."""
-        for _ in self._threads:
-            self._questions.put(None)
+        with self._change:
+            self._is_closing = True
+            self._change.notify_all()
         for thread in self._threads:
             thread.join()
         os.close(self._wake_reader)
         os.close(self._wake_writer)
 
     def _work(self) -> None:
-        while (item := self._questions.get()) is not None:
-            asked_at, ticket, question = item
-            if self._clock() - asked_at > self._max_wait_s:
-                self._answer(ticket, question, Finding.OVERLOADED)
-            else:
-                self._answer(ticket, question, self._check(question))
+        while True:
+            with self._change:
+                self._change.wait_for(lambda: self._is_closing or len(self._questions) > 0)
+                if self._is_closing:
+                    return
+                until, ticket, question = self._questions.take()
+            finding = Finding.OVERLOADED if self._clock() > until else self._check(question)
+            self._answer(ticket, question, finding)
 
     def _check(self, question: AskFirstFactor) -> Finding:
         try:

@@ -1,11 +1,12 @@
 """Password hashing (argon2id, RFC 9106)."""
 
+import unicodedata
 from dataclasses import dataclass
 
 from argon2 import PasswordHasher, Type
 from argon2.exceptions import Argon2Error, InvalidHashError, VerifyMismatchError
 
-from authn.decide import Finding
+from authn.decision import Finding
 from authn.secret import Password, Secret
 
 
@@ -37,7 +38,7 @@ class Passwords:
 
     def hash(self, password: Password) -> PasswordHash:
         """The hash of a new password."""
-        return PasswordHash(self._hasher.hash(password.reveal()).encode("ascii"))
+        return PasswordHash(self._hasher.hash(_normal(password)).encode("ascii"))
 
     def check(self, password: Password, password_hash: PasswordHash) -> Finding:
         """Whether the password belongs to the hash.
@@ -45,9 +46,23 @@ class Passwords:
         CANNOT_TELL for a hash of no known form, and when memory runs out.
         """
         try:
-            self._hasher.verify(password_hash.reveal().decode("ascii"), password.reveal())
+            self._hasher.verify(password_hash.reveal().decode("ascii"), _normal(password))
         except VerifyMismatchError:
             return Finding.FAILED
         except (Argon2Error, InvalidHashError, UnicodeDecodeError, MemoryError):
             return Finding.CANNOT_TELL
         return Finding.PASSED
+
+
+def _normal(password: Password) -> bytes:
+    """The password in one Unicode form (NFC, RFC 8265 §4.2.2): a keyboard may send an umlaut as one letter or two.
+
+    Octets that are not UTF-8 stay as they are.
+    """
+    octets = password.reveal()
+    if octets.isascii():
+        return octets
+    try:
+        return unicodedata.normalize("NFC", octets.decode("utf-8")).encode("utf-8")
+    except UnicodeDecodeError:
+        return octets

@@ -77,6 +77,8 @@ tokens = Table(
     Column("algorithm", String(8), nullable=False),
     Column("drift", Integer, nullable=False),
     Column("last_step", BigInteger, nullable=False),
+    Column("spent_by", LargeBinary(16)),  # fingerprint of the attempt that spent the last step
+    Column("spent_at", Float),
     Column("created_at", Float, nullable=False),
 )
 
@@ -85,11 +87,65 @@ nas_clients = Table(
     metadata,
     Column("id", RowId, primary_key=True),
     Column("name", String(64), nullable=False, unique=True),
-    Column("network", String(43), nullable=False, unique=True),  # CIDR
-    Column("sealed_shared_secret", LargeBinary, nullable=False),
-    Column("input_mode", String(16), nullable=False),
-    Column("message_authenticator", String(8), nullable=False),  # require or allow
+    Column("network", String(43), nullable=False),  # CIDR
+    Column("rules", Text, nullable=False),  # JSON, see client_rules.py
     Column("created_at", Float, nullable=False),
+)
+
+nas_client_secrets = Table(
+    "nas_client_secrets",
+    metadata,
+    Column("client_id", RowId, ForeignKey("nas_clients.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),  # the newest is the highest
+    Column("sealed_shared_secret", LargeBinary, nullable=False),
+    Column("until", BigInteger),  # the end of an old one
+    Column("created_at", Float, nullable=False),
+)
+
+client_sightings = Table(
+    "client_sightings",
+    metadata,
+    Column("client_id", RowId, ForeignKey("nas_clients.id", ondelete="CASCADE"), primary_key=True),
+    Column("sighting", String(32), primary_key=True),
+    Column("times", BigInteger, nullable=False),
+    Column("last_at", Float, nullable=False),
+)
+
+input_mode_uses = Table(
+    "input_mode_uses",
+    metadata,
+    Column("client_id", RowId, ForeignKey("nas_clients.id", ondelete="CASCADE"), primary_key=True),
+    Column("mode", String(16), primary_key=True),
+    Column("user_id", RowId, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("last_at", Float, nullable=False),
+)
+
+conversations = Table(  # challenges that were answered; a prompt that nobody answers leaves nothing here
+    "conversations",
+    metadata,
+    Column("id", LargeBinary(16), primary_key=True),
+    Column("answers", Integer, nullable=False),
+    Column("expires", Float, nullable=False, index=True),
+)
+
+sessions = Table(  # what accounting has told of
+    "sessions",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("client_id", RowId, ForeignKey("nas_clients.id", ondelete="CASCADE"), nullable=False),
+    Column("acct_session_id", LargeBinary(253), nullable=False),
+    Column("nas", String(64), nullable=False),  # address that the NAS asks from
+    Column("username", String(253), nullable=False, index=True),  # canonical
+    Column("user_name", LargeBinary(253), nullable=False),  # as the NAS wrote it
+    Column("identification", Text, nullable=False),  # JSON: attributes that name the session to its NAS, in hex
+    Column("station", String(64)),
+    Column("framed_address", String(45)),
+    Column("started_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False, index=True),
+    Column("stopped_at", Float),
+    Column("input_octets", BigInteger, nullable=False),
+    Column("output_octets", BigInteger, nullable=False),
+    UniqueConstraint("client_id", "nas", "acct_session_id"),
 )
 
 tallies = Table(

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from authn.account import UserId
 from authn.errors import OperationError
 from authn.instants import UnixSeconds
-from authn.request import NOBODY, Username, canonical_username
+from authn.request import NO_REALMS, NOBODY, Username, canonical_username
 from authn.secret import Seed
 from authn.totp import Algorithm, TimeStep, TotpParameters, match_step
 from store import schema
@@ -73,10 +73,14 @@ class NewUser:
 
 
 class Users:
-    """The operations on users and tokens. Every refusal is an OperationError."""
+    """The operations on users and tokens. Every refusal is an OperationError.
 
-    def __init__(self, installation: Installation, by: str) -> None:
+    `realms` are those that fall away from a name, here as at a login.
+    """
+
+    def __init__(self, installation: Installation, by: str, *, realms: frozenset[str] = NO_REALMS) -> None:
         self._installation = installation
+        self._realms = realms
         self._database = installation.database
         self._keyring = installation.keyring
         self._by = by
@@ -93,35 +97,35 @@ class Users:
     def set_password(self, name: str, password_hash: PasswordHash, now: UnixSeconds) -> None:
         """Replace a user's password."""
         with self._database.write() as connection:
-            user = _get(connection, name)
+            user = self._get(connection, name)
             self._write_verifier(connection, UserId(user.id), password_hash)
             self._audit(connection, now, "user.password_set", user.username)
 
     def set_enabled(self, name: str, enabled: bool, now: UnixSeconds) -> None:
         """Let a user log in, or not."""
         with self._database.write() as connection:
-            user = _get(connection, name)
+            user = self._get(connection, name)
             connection.execute(update(schema.users).where(schema.users.c.id == user.id).values(enabled=enabled))
             self._audit(connection, now, "user.enabled" if enabled else "user.disabled", user.username)
 
     def unlock(self, name: str, now: UnixSeconds) -> None:
         """Forget a user's failed logins at every client."""
         with self._database.write() as connection:
-            user = _get(connection, name)
+            user = self._get(connection, name)
             connection.execute(delete(schema.tallies).where(schema.tallies.c.user_id == user.id))
             self._audit(connection, now, "user.unlocked", user.username)
 
     def remove(self, name: str, now: UnixSeconds) -> None:
         """Remove a user and every token with its seed."""
         with self._database.write() as connection:
-            user = _get(connection, name)
+            user = self._get(connection, name)
             connection.execute(delete(schema.users).where(schema.users.c.id == user.id))
             self._audit(connection, now, "user.removed", user.username)
 
     def show(self, name: str) -> UserSummary:
         """One user with groups, tokens and the longest delay at any client."""
         with self._database.read() as connection:
-            user = _get(connection, name)
+            user = self._get(connection, name)
             groups = connection.execute(
                 select(schema.user_groups.c.name).where(schema.user_groups.c.user_id == user.id).order_by("name")
             ).scalars()
@@ -162,7 +166,7 @@ class Users:
     def add_token(self, name: str, token: NewToken, now: UnixSeconds) -> str:
         """Store a token; it is pending until confirmed, unless it is confirmed already. Returns the serial."""
         with self._database.write() as connection:
-            user = _get(connection, name)
+            user = self._get(connection, name)
             return self._write_token(connection, UserId(user.id), Username(user.username), token, now)
 
     def confirm_token(self, serial: str, code: str, now: UnixSeconds) -> None:
@@ -234,8 +238,18 @@ class Users:
             row, username = _get_token(connection, serial)
             return username, _token_summary(row)
 
+    def canonical(self, name: str) -> Username:
+        """A name as it is kept."""
+        return canonical_username(name.encode(), realms=self._realms)
+
+    def _get(self, connection: Connection, name: str) -> Row[tuple[object, ...]]:
+        user = _find(connection, self.canonical(name))
+        if user is None:
+            raise OperationError(f"there is no user {name}")
+        return user
+
     def _insert(self, connection: Connection, user: NewUser, now: UnixSeconds) -> Username:
-        username = canonical_username(user.name.encode())
+        username = self.canonical(user.name)
         if username == NOBODY:
             raise OperationError(f"{user.name!r} cannot be a user name: it is empty, too long or not printable")
         if _find(connection, username) is not None:
@@ -300,13 +314,6 @@ def new_seed() -> Seed:
 
 def _find(connection: Connection, username: Username) -> Row[tuple[object, ...]] | None:
     return connection.execute(select(schema.users).where(schema.users.c.username == username)).one_or_none()
-
-
-def _get(connection: Connection, name: str) -> Row[tuple[object, ...]]:
-    user = _find(connection, canonical_username(name.encode()))
-    if user is None:
-        raise OperationError(f"there is no user {name}")
-    return user
 
 
 def _get_token(connection: Connection, serial: str) -> tuple[Row[tuple[object, ...]], Username]:

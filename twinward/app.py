@@ -6,26 +6,47 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from authn.client import MessageAuthenticatorRule
 from authn.desk import Desk, Waiting
 from authn.errors import ConfigError, TwinwardError
+from authn.instants import UnixSeconds
+from radius_server.accounting import AccountingHandler
+from radius_server.admission import Gate
 from radius_server.clients import Clients
 from radius_server.drops import Drops
 from radius_server.duplicates import Duplicates
-from radius_server.handler import Conversation, Handler
-from radius_server.udp import UdpServer, open_listeners
+from radius_server.handler import Handler, Pending
+from radius_server.sightings import Sightings
+from radius_server.udp import Listener, Service, UdpServer, open_listeners
 from store.attempts import SqliteAttempts
+from store.challenge_states import ChallengeStates
+from store.client_sightings import ClientSightings, Sighting
 from store.installation import Installation
 from store.nas_clients import NasClients
 from store.password_pool import PasswordPool
 from store.passwords import Passwords
+from store.sessions import Sessions
 from twinward.config import Settings, read_config
 from twinward.signals import Signals
 
 _log = logging.getLogger(__name__)
 
 MAX_QUESTIONS = 4096
+HEALTH_KEPT_S = 1.0
+SIGHTINGS_EVERY_S = 10
+PRUNE_EVERY_S = 300
+_FIXED = (  # settings that take a restart to change
+    "listen",
+    "accounting_listen",
+    "database_path",
+    "key_path",
+    "node_name",
+    "hashing",
+    "hashing_threads",
+    "radius",
+)
 
 
 def open_installation(settings: Settings, worker: str) -> Installation:
@@ -44,32 +65,47 @@ class Server:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._listeners = open_listeners(settings.listen)
-        self._installation = open_installation(settings, "0")
-        self._nas_clients = NasClients(self._installation, "server")
-        self._attempts = SqliteAttempts(
-            self._installation.database, self._installation.keyring, self._installation.audit
+        self._accounting_listeners = (
+            open_listeners(settings.accounting_listen, first_number=len(self._listeners))
+            if settings.accounting_listen
+            else []
         )
-        self._pool: PasswordPool[Waiting[Conversation]] = PasswordPool(
+        self._installation = open_installation(settings, "0")
+        database, keyring = self._installation.database, self._installation.keyring
+        self._nas_clients = NasClients(self._installation, "server")
+        self._client_sightings = ClientSightings(database)
+        self._sessions = Sessions(database)
+        self._attempts = SqliteAttempts(database, keyring, self._installation.audit)
+        self._attempts.with_groups = settings.handler.reply_rules.need_groups
+        self._pool: PasswordPool[Waiting[Pending]] = PasswordPool(
             Passwords(settings.hashing),
-            self._installation.keyring,
+            keyring,
             threads=settings.hashing_threads,
             max_waiting=MAX_QUESTIONS,
             max_wait_s=max_hash_wait_s(settings),
             clock=time.monotonic,
         )
-        self._desk: Desk[Conversation] = Desk(
+        self._desk: Desk[Pending] = Desk(
             self._attempts, self._pool, settings.policy, max_waiting=settings.radius.max_waiting, on_fault=_report
         )
         self._generation, clients = self._nas_clients.snapshot()
-        self.drops = Drops()
+        self.sightings = Sightings()
+        self.gate = Gate(Clients(clients), Drops(), self.sightings)
+        is_well = _remembered(self._attempts.is_well)
         self._handler = Handler(
-            Clients(clients),
+            self.gate,
             self._desk,
-            Duplicates(lifetime_s=settings.radius.duplicate_lifetime_s, max_entries=settings.radius.max_duplicates),
-            self.drops,
+            self._duplicates(),
             settings.handler,
-            random.SystemRandom().random,
+            ChallengeStates(keyring),
+            jitter=random.SystemRandom().random,
+            random_octets=os.urandom,
+            is_well=is_well,
         )
+        self._accounting = AccountingHandler(
+            self.gate, self._duplicates(), self._sessions, realms=settings.realms, is_well=is_well
+        )
+        self._seconds = 0
 
     def serve(self, on_ready: Callable[[], None] = lambda: None) -> None:
         """Serve until SIGTERM or SIGINT, then answer what is under way."""
@@ -77,12 +113,18 @@ class Server:
             with Signals() as signals:
                 for listener in self._listeners:
                     _log.info("listening on %s/udp", listener.bound)
-                if not len(self._handler.clients):
+                for listener in self._accounting_listeners:
+                    _log.info("accounting on %s/udp", listener.bound)
+                if not len(self.gate.clients):
                     _log.warning("no NAS client is defined, so nobody is answered; run `twinward client add`")
                 _calm_the_collector()
                 _log.info("ready")
                 on_ready()
-                UdpServer(self._listeners, self._handler).serve(
+                ports: list[tuple[Sequence[Listener], Service]] = [
+                    (self._listeners, self._handler),
+                    (self._accounting_listeners, self._accounting),
+                ]
+                UdpServer(ports).serve(
                     wakers=[signals, self._pool],
                     is_stopping=signals.is_stopping,
                     each_second=lambda: self._each_second(signals),
@@ -97,22 +139,60 @@ class Server:
 
     def close(self) -> None:
         """Give everything back."""
-        for listener in self._listeners:
+        for listener in (*self._listeners, *self._accounting_listeners):
             listener.close()
         self._pool.close()
+        try:
+            self._store_sightings()
+        except TwinwardError as fault:
+            _log.error("what was seen of the clients is not stored: %s", fault)
         self._attempts.close()
         self._installation.close()
 
+    def _duplicates(self) -> Duplicates:
+        radius = self._settings.radius
+        return Duplicates(lifetime_s=radius.duplicate_lifetime_s, max_entries=radius.max_duplicates)
+
     def _each_second(self, signals: Signals) -> None:
+        self._seconds += 1
         if signals.take_reload():
             self._reload_settings()
         try:
+            self._promote_and_alarm()
             if self._nas_clients.generation() != self._generation:
-                self._generation, clients = self._nas_clients.snapshot()
-                self._handler.clients = Clients(clients)
-                _log.info("read the NAS clients again: %d", len(clients))
+                self._read_clients()
+            if self._seconds % SIGHTINGS_EVERY_S == 0:
+                self._store_sightings()
+            if self._seconds % PRUNE_EVERY_S == 0:
+                self._attempts.prune(UnixSeconds(time.time()))
+                self._sessions.prune(UnixSeconds(time.time()))
         except TwinwardError as fault:
-            _log.error("cannot read the NAS clients, going on with the old ones: %s", fault)
+            _log.error("cannot read or write what is kept of the NAS clients, going on without: %s", fault)
+
+    def _read_clients(self) -> None:
+        self._generation, clients = self._nas_clients.snapshot()
+        self.gate.clients = Clients(clients)
+        learning = {one.id for one in clients if one.rules.message_authenticator is MessageAuthenticatorRule.LEARN}
+        self.sightings.forget_promotions(learning)
+        _log.info("read the NAS clients again: %d", len(clients))
+
+    def _promote_and_alarm(self) -> None:
+        now = UnixSeconds(time.time())
+        for client in self.sightings.to_promote():
+            if self._nas_clients.promote(client.name, now):
+                _log.info("client %s signs its requests: unsigned ones are dropped from now on", client.name)
+            self.sightings.was_promoted(client)
+        for alarm in self.sightings.take_alarms():
+            name = alarm.client.name
+            _log.error("ALARM: an unsigned request from %s, where client %s signs: forged?", alarm.host, name)
+            self._nas_clients.alarm(name, "client.unsigned_request", now, {"host": alarm.host})
+
+    def _store_sightings(self) -> None:
+        seen = self.sightings.take()
+        if seen:
+            self._client_sightings.add(
+                Sighting(client_id, what, one.times, one.last_at) for (client_id, what), one in seen.items()
+            )
 
     def _reload_settings(self) -> None:
         """Take over what can change while serving; a faulty file changes nothing."""
@@ -121,12 +201,27 @@ class Server:
         except ConfigError as fault:
             _log.error("reload refused, going on with the old settings: %s", fault)
             return
-        fixed = ("listen", "database_path", "key_path", "node_name", "hashing", "hashing_threads", "radius")
-        changed = [name for name in fixed if getattr(settings, name) != getattr(self._settings, name)]
+        changed = [name for name in _FIXED if getattr(settings, name) != getattr(self._settings, name)]
         self._handler.settings = settings.handler
+        self._accounting.realms = settings.realms
+        self._attempts.with_groups = settings.handler.reply_rules.need_groups
         self._desk.policy = settings.policy
         self._settings = settings
         _log.info("settings read again%s", f"; restart to change {', '.join(changed)}" if changed else "")
+
+
+def _remembered(is_well: Callable[[], bool]) -> Callable[[], bool]:
+    """Ask no oftener than once a second, however often a NAS does."""
+    until, answer = 0.0, False
+
+    def ask() -> bool:
+        nonlocal until, answer
+        if time.monotonic() >= until:
+            answer = is_well()
+            until = time.monotonic() + HEALTH_KEPT_S
+        return answer
+
+    return ask
 
 
 def _calm_the_collector() -> None:

@@ -17,15 +17,20 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from authn.errors import ConfigError
 from authn.lockout import LockoutPolicy
 from authn.policy import Policy
+from authn.request import canonical_username
 from authn.totp import Algorithm, TotpParameters
 from radius_server.handler import HandlerSettings
 from radius_server.udp import ListenAddress
+from radius_wire.built_in_dictionary import BUILT_IN
 from store.passwords import HashingSettings
+from twinward.dictionaries import read_dictionary
+from twinward.reply_attributes import FaultyReplyError, make_reply_rules
 
 CONFIG_VARIABLE = "TWINWARD_CONFIG"
 CONFIG_NAME = "twinward.toml"
 SYSTEM_CONFIG = Path("/etc/twinward") / CONFIG_NAME
 RADIUS_PORT = 1812
+ACCOUNTING_PORT = 1813
 
 
 class _Section(BaseModel):
@@ -59,6 +64,9 @@ class RadiusSection(_Section):
     duplicate_lifetime_s: Annotated[float, Field(ge=5, le=300)] = 45.0
     max_duplicates: Annotated[int, Field(ge=1024, le=4_000_000)] = 131072
     max_waiting: Annotated[int, Field(ge=64, le=1_000_000)] = 4096
+    max_logins_per_s_per_source: Annotated[int, Field(ge=1, le=1_000_000)] = 20_000
+    accounting_listen: list[str] = []
+    dictionaries: list[str] = []
 
     @field_validator("listen")
     @classmethod
@@ -67,6 +75,13 @@ class RadiusSection(_Section):
             raise ValueError("at least one address is needed")
         for text in texts:
             parse_address(text)
+        return texts
+
+    @field_validator("accounting_listen")
+    @classmethod
+    def _accounting_listen_is_readable(cls, texts: list[str]) -> list[str]:
+        for text in texts:
+            parse_address(text, ACCOUNTING_PORT)
         return texts
 
 
@@ -78,6 +93,9 @@ class LoginSection(_Section):
     free_failures: Annotated[int, Field(ge=0, le=100)] = 5
     first_delay_s: Annotated[int, Field(ge=1, le=3600)] = 30
     max_delay_s: Annotated[int, Field(ge=1, le=86400)] = 900
+    max_answers: Annotated[int, Field(ge=1, le=10)] = 3
+    challenge_lifetime_s: Annotated[int, Field(ge=10, le=900)] = 120
+    realms: list[str] = []
 
 
 class TokensSection(_Section):
@@ -112,6 +130,15 @@ class LogSection(_Section):
     format: Literal["text", "json"] = "text"
 
 
+class ReplySection(_Section):
+    """Attributes of an Access-Accept, and for whom; `TAG:` before a value of a tagged attribute gives its tag."""
+
+    user: str | None = None
+    group: str | None = None
+    client: str | None = None
+    attributes: dict[str, str | int | list[str | int]]
+
+
 class _File(_Section):
     node: NodeSection = NodeSection()
     store: StoreSection = StoreSection()
@@ -121,6 +148,7 @@ class _File(_Section):
     tokens: TokensSection = TokensSection()
     passwords: PasswordsSection = PasswordsSection()
     log: LogSection = LogSection()
+    reply: list[ReplySection] = []
 
 
 class Settings:
@@ -131,14 +159,27 @@ class Settings:
         self.node_name = file.node.name
         self.database_path = path.parent / file.store.database
         self.key_path = path.parent / file.keys.key_file
-        self.listen = tuple(parse_address(text) for text in file.radius.listen)
-        self.radius = file.radius
-        self.handler = HandlerSettings(file.radius.reject_delay_s, file.radius.reject_jitter_s)
-        login = file.login
+        radius, login = file.radius, file.login
+        self.listen = tuple(parse_address(text) for text in radius.listen)
+        self.accounting_listen = tuple(parse_address(text, ACCOUNTING_PORT) for text in radius.accounting_listen)
+        self.radius = radius
+        self.realms = frozenset(canonical_username(realm.encode()) for realm in login.realms)
+        self.dictionary = BUILT_IN
+        for name in radius.dictionaries:
+            self.dictionary = self.dictionary.extended(read_dictionary(path.parent / name))
+        self.handler = HandlerSettings(
+            radius.reject_delay_s,
+            radius.reject_jitter_s,
+            max_logins_per_s_per_source=radius.max_logins_per_s_per_source,
+            realms=self.realms,
+            reply_rules=make_reply_rules(file.reply, self.dictionary),
+        )
         self.policy = Policy(
             login.window,
             login.max_drift,
             LockoutPolicy(login.free_failures, login.first_delay_s, login.max_delay_s),
+            login.max_answers,
+            login.challenge_lifetime_s,
         )
         self.issuer = file.tokens.issuer
         tokens = file.tokens
@@ -185,14 +226,16 @@ def parse_config(text: str, path: Path) -> Settings:
     except ValidationError as error:
         findings = [_finding(path, text, detail) for detail in error.errors(include_url=False)]
         raise ConfigError("\n".join(findings)) from error
+    except FaultyReplyError as error:
+        raise ConfigError(f"{path}:{_line_of_table(text, 'reply', error.number)}: {error}") from error
 
 
-def parse_address(text: str) -> ListenAddress:
+def parse_address(text: str, default_port: int = RADIUS_PORT) -> ListenAddress:
     """`192.0.2.1:1812`, `[2001:db8::1]:1812`, or without the port. Raises ValueError."""
     parsed = re.fullmatch(r"(?:\[([0-9A-Fa-f:.%\w]+)\]|([0-9A-Za-z.-]+))(?::(\d{1,5}))?", text)
     if parsed is None:
         raise ValueError(f"{text!r} is not an address; write 192.0.2.1:1812 or [2001:db8::1]:1812")
-    port = int(parsed[3] or RADIUS_PORT)
+    port = int(parsed[3] or default_port)
     if port > 65535:
         raise ValueError(f"{port} is not a port")
     return ListenAddress(parsed[1] or parsed[2], port)
@@ -223,3 +266,9 @@ def _line_of(text: str, keys: list[str]) -> int:
         elif re.match(rf"\s*[\"']?{re.escape(section)}[\"']?\s*[.=]", line):
             return number
     return found
+
+
+def _line_of_table(text: str, name: str, number: int) -> int:
+    """The line of the table `[[name]]` with this number, counted from 0; else 1."""
+    lines = [at for at, line in enumerate(text.splitlines(), 1) if re.match(rf"\s*\[\[\s*{name}\s*\]\]", line)]
+    return lines[number] if number < len(lines) else 1

@@ -1,10 +1,14 @@
 """The desk forms batches, keeps its bounds, and survives what happens at it."""
 
-from support.simulator import LAB, World
+from support.simulator import LAB, OTHER, World, make_client
 
-from authn.decide import Finding
+from authn.challenge import Opening
+from authn.decision import Finding
 from authn.desk import MAX_WAITING_PER_USER, Desk
+from authn.instants import UnixSeconds
 from authn.verdict import Accept, Inability, Reason, Reject, Unavailable
+
+LATER = 100.0
 
 
 class PatientFirstFactor:
@@ -15,7 +19,7 @@ class PatientFirstFactor:
         self.asked = []
         self._ready = []
 
-    def ask(self, ticket, question):
+    def ask(self, ticket, question, until):
         self.asked.append((ticket, question))
 
     def answer_all(self):
@@ -38,7 +42,7 @@ def work_off(desk, first_factor):
     """Everything the desk has, until it is idle."""
     verdicts = []
     while not desk.is_idle():
-        verdicts += desk.work()
+        verdicts += desk.work(0.0)
         first_factor.answer_all()
     return verdicts
 
@@ -48,7 +52,7 @@ def test_many_logins_with_one_code_let_in_exactly_one():
     alice = world.enrol("alice")
     desk, first_factor, _ = make_desk(world)
     for ticket in range(MAX_WAITING_PER_USER):
-        desk.hand_in(ticket, world.request("alice", alice.password + alice.code_at()))
+        desk.hand_in(ticket, world.request("alice", alice.password + alice.code_at()), until=LATER)
     verdicts = [verdict for _, verdict in work_off(desk, first_factor)]
     assert verdicts.count(Accept()) == 1
     assert verdicts.count(Reject(Reason.CODE_REPLAYED)) == MAX_WAITING_PER_USER - 1
@@ -59,11 +63,11 @@ def test_logins_of_many_users_share_a_batch():
     people = [world.enrol(f"user{number}") for number in range(50)]
     desk, first_factor, _ = make_desk(world)
     for person in people:
-        desk.hand_in(person.name, world.request(person.name, person.password + person.code_at()))
-    assert desk.work() == []
+        desk.hand_in(person.name, world.request(person.name, person.password + person.code_at()), until=LATER)
+    assert desk.work(0.0) == []
     assert len(first_factor.asked) == 50
     first_factor.answer_all()
-    assert sorted(desk.work()) == sorted((person.name, Accept()) for person in people)
+    assert sorted(desk.work(0.0)) == sorted((person.name, Accept()) for person in people)
     assert desk.is_idle()
 
 
@@ -71,27 +75,26 @@ def test_a_checked_password_goes_before_those_who_came_later():
     world = World()
     alice = world.enrol("alice")
     desk, first_factor, _ = make_desk(world)
-    desk.hand_in("first", world.request("alice", alice.password + alice.code_at()))
-    desk.work()
-    desk.hand_in("second", world.request("alice", alice.password + alice.code_at()))
+    desk.hand_in("first", world.request("alice", alice.password + alice.code_at()), until=LATER)
+    desk.work(0.0)
+    desk.hand_in("second", world.request("alice", alice.password + alice.code_at()), until=LATER)
     first_factor.answer_all()
-    assert desk.work() == [("first", Accept())]
-    assert desk.work() == [("second", Reject(Reason.CODE_REPLAYED))]
+    assert desk.work(0.0) == [("first", Accept())]
+    assert desk.work(0.0) == [("second", Reject(Reason.CODE_REPLAYED))]
 
 
 def test_the_desk_is_full_for_one_user_before_it_is_full_for_all():
     world = World()
-    desk, first_factor, _ = make_desk(world, max_waiting=MAX_WAITING_PER_USER + 10)
+    desk, first_factor, _ = make_desk(world, max_waiting=MAX_WAITING_PER_USER * 3)
     for ticket in range(MAX_WAITING_PER_USER):
-        assert not desk.is_full_for("alice")
-        desk.hand_in(ticket, world.request("alice", b"x"))
-    assert desk.is_full_for("alice")
-    assert not desk.is_full_for("bob")
-    for ticket in range(10):
-        desk.hand_in(ticket, world.request(f"user{ticket}", b"x"))
-    assert desk.is_full_for("bob")
+        assert not desk.is_full_for(world.request("alice", b"x"))
+        desk.hand_in(ticket, world.request("alice", b"x"), until=LATER)
+    assert desk.is_full_for(world.request("alice", b"x"))
+    assert not desk.is_full_for(world.request("bob", b"x", OTHER))
+    while not desk.is_full_for(world.request("bob", b"x", OTHER)):
+        desk.hand_in("one more", world.request("\0", b"x", OTHER), until=LATER)
     work_off(desk, first_factor)
-    assert not desk.is_full_for("alice")
+    assert not desk.is_full_for(world.request("alice", b"x"))
 
 
 def test_a_dead_store_makes_logins_unavailable_and_the_desk_goes_on():
@@ -99,11 +102,11 @@ def test_a_dead_store_makes_logins_unavailable_and_the_desk_goes_on():
     alice = world.enrol("alice")
     desk, first_factor, faults = make_desk(world)
     world.attempts.is_down = True
-    desk.hand_in("down", world.request("alice", alice.password + alice.code_at()))
-    assert desk.work() == [("down", Unavailable(Inability.STORE_UNAVAILABLE))]
+    desk.hand_in("down", world.request("alice", alice.password + alice.code_at()), until=LATER)
+    assert desk.work(0.0) == [("down", Unavailable(Inability.STORE_UNAVAILABLE))]
     assert len(faults) == 1
     world.attempts.is_down = False
-    desk.hand_in("up", world.request("alice", alice.password + alice.code_at()))
+    desk.hand_in("up", world.request("alice", alice.password + alice.code_at()), until=LATER)
     assert work_off(desk, first_factor) == [("up", Accept())]
 
 
@@ -119,8 +122,8 @@ def test_a_bug_over_one_login_does_not_touch_its_neighbours():
         return load(requests)
 
     world.attempts.load = stumble
-    desk.hand_in("alice", world.request("alice", b"nonsense"))
-    desk.hand_in("poison", world.request("poison", b"nonsense"))
+    desk.hand_in("alice", world.request("alice", b"nonsense"), until=LATER)
+    desk.hand_in("poison", world.request("poison", b"nonsense"), until=LATER)
     verdicts = dict(work_off(desk, first_factor))
     assert verdicts == {"alice": Reject(Reason.UNREADABLE_FIELD), "poison": Unavailable(Inability.BUG)}
     assert len(faults) == 1
@@ -132,8 +135,8 @@ def test_nobody_may_stand_in_a_batch_many_times():
     world = World()
     desk, _, _ = make_desk(world)
     for ticket in range(100):
-        desk.hand_in(ticket, world.request("\0", b"x", LAB))
-    assert len(desk.work()) == 100
+        desk.hand_in(ticket, world.request("\0", b"x", LAB), until=LATER)
+    assert len(desk.work(0.0)) == 100
 
 
 def test_an_overloaded_first_factor_makes_the_login_unavailable():
@@ -141,5 +144,62 @@ def test_an_overloaded_first_factor_makes_the_login_unavailable():
     alice = world.enrol("alice")
     world.check = lambda question: type("C", (), {"finding": Finding.OVERLOADED, "verifier": question.verifier})()
     desk, first_factor, _ = make_desk(world)
-    desk.hand_in("one", world.request("alice", alice.password + alice.code_at()))
+    desk.hand_in("one", world.request("alice", alice.password + alice.code_at()), until=LATER)
     assert work_off(desk, first_factor) == [("one", Unavailable(Inability.OVERLOADED))]
+
+
+def test_past_its_deadline_a_login_spends_no_code():
+    world = World()
+    alice = world.enrol("alice")
+    desk, first_factor, _ = make_desk(world)
+    desk.hand_in("late", world.request("alice", alice.password + alice.code_at()), until=5.0)
+    assert desk.work(5.0) == [("late", Unavailable(Inability.OVERLOADED))]
+    desk.hand_in("again", world.request("alice", alice.password + alice.code_at()), until=LATER)
+    assert work_off(desk, first_factor) == [("again", Accept())]
+
+
+def test_a_first_factor_that_hangs_is_given_up_in_time_and_its_late_answer_lets_nobody_in():
+    world = World()
+    alice = world.enrol("alice")
+    desk, first_factor, _ = make_desk(world)
+    desk.hand_in("hangs", world.request("alice", alice.password + alice.code_at()), until=5.0)
+    assert desk.work(0.0) == []
+    assert desk.next_due() == 5.0
+    assert desk.work(4.9) == []
+    assert desk.work(5.0) == [("hangs", Unavailable(Inability.FIRST_FACTOR_UNAVAILABLE))]
+    first_factor.answer_all()
+    assert desk.work(5.1) == []
+    assert desk.is_idle()
+    assert world.attempts.settled == []
+
+
+def test_one_client_takes_no_more_than_half_of_the_places():
+    world = World()
+    desk, _, _ = make_desk(world, max_waiting=80)
+    while not desk.is_full_for(world.request("\0", b"x", LAB)):
+        desk.hand_in("crowd", world.request("\0", b"x", LAB), until=LATER)
+    assert desk._new.waiting_in(LAB.id) == 35
+    assert not desk.is_full_for(world.request("alice", b"x", OTHER))
+
+
+def test_the_last_places_are_for_logins_that_go_on_with_a_conversation():
+    world = World()
+    world.enrol("alice")
+    client = make_client(9, "asks", inputs=["challenge"])
+    desk, _, _ = make_desk(world, max_waiting=80)
+    for lane in (LAB, OTHER, client):
+        while not desk.is_full_for(world.request("\0", b"x", lane)):
+            desk.hand_in("crowd", world.request("\0", b"x", lane), until=LATER)
+    assert desk.is_full_for(world.request("alice", b"x", client))
+    state = world.states.seal(Opening(UnixSeconds(world.now + 60), True, bytes(8)), "alice", client)
+    conversation = world.states.open(state, "alice", client)
+    assert not desk.is_full_for(world.request("alice", b"123456", client, conversation=conversation))
+
+
+def test_clients_are_served_in_turn():
+    world = World()
+    desk, _, _ = make_desk(world)
+    for number in range(400):
+        desk.hand_in(("crowd", number), world.request("\0", b"x", LAB), until=LATER)
+    desk.hand_in(("alone", 0), world.request("\0", b"x", OTHER), until=LATER)
+    assert ("alone", 0) in [ticket for ticket, _ in desk.work(0.0)]

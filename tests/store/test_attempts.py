@@ -9,7 +9,7 @@ from support.simulator import World
 
 from authn.authenticate import Login, authenticate
 from authn.client import NasClient
-from authn.decide import AskFirstFactor, CheckedPassword, Finding
+from authn.decision import AskFirstFactor, CheckedPassword, Finding
 from authn.errors import StoreUnavailableError
 from authn.policy import Policy
 from authn.request import AccessRequest, canonical_username
@@ -195,7 +195,7 @@ def test_a_row_altered_in_the_database_does_not_log_in(real, tmp_path, edit):
         while verdict is None:
             [outcome] = authenticate([login], real.attempts, Policy())
             if isinstance(outcome, AskFirstFactor):
-                pool.ask("ticket", outcome)
+                pool.ask("ticket", outcome, 99.0)
                 while not (answers := pool.answers()):
                     pass
                 login = Login(request, answers[0][1])

@@ -4,10 +4,12 @@ import selectors
 import threading
 
 import pytest
+from support import installations
 from support.installations import CHEAP
 
 from authn.account import UserId
-from authn.decide import AskFirstFactor, Finding
+from authn.client import ClientId
+from authn.decision import AskFirstFactor, Finding
 from authn.secret import Password, Verifier
 from store.contexts import verifier_context
 from store.keyring import KeyId, KeyRing, new_data_key
@@ -44,9 +46,9 @@ class Waiting:
         return Finding.PASSED
 
 
-def question(user_id=1, sealed_for=1):
+def question(user_id=1, sealed_for=1, client_id=1):
     sealed = RING.seal(PasswordHash(b"hash"), verifier_context(sealed_for))
-    return AskFirstFactor(UserId(user_id), Password(b"pw"), Verifier(sealed))
+    return AskFirstFactor(UserId(user_id), Password(b"pw"), Verifier(sealed), ClientId(client_id))
 
 
 def all_answers(pool, count):
@@ -70,10 +72,10 @@ def pool():
 
 
 def test_questions_over_the_bound_and_over_the_time_are_answered_overloaded(pool):
-    pool.ask("first", question())
+    pool.ask("first", question(), 99.0)
     assert pool._passwords.started.wait(10)
     for ticket in ("second", "third", "over the bound"):
-        pool.ask(ticket, question())
+        pool.ask(ticket, question(), 99.0)
     pool.time[0] = 1.1
     pool._passwords.go.set()
     assert all_answers(pool, 4) == {
@@ -86,5 +88,35 @@ def test_questions_over_the_bound_and_over_the_time_are_answered_overloaded(pool
 
 def test_a_hash_that_belongs_to_another_user_is_a_broken_seal(pool):
     pool._passwords.go.set()
-    pool.ask("moved", question(user_id=1, sealed_for=2))
+    pool.ask("moved", question(user_id=1, sealed_for=2), 99.0)
     assert all_answers(pool, 1) == {"moved": Finding.SEAL_BROKEN}
+
+
+def test_clients_are_served_in_turn(pool):
+    pool._max_waiting = 9
+    pool.ask("first", question(), 99.0)
+    assert pool._passwords.started.wait(10)
+    for number in range(5):
+        pool.ask(f"crowd {number}", question(client_id=1), 99.0)
+    pool.ask("alone", question(client_id=2), 99.0)
+    pool._passwords.go.set()
+    order = list(all_answers(pool, 7))
+    assert order.index("alone") <= 2
+
+
+def test_nobody_is_hashed_for_after_the_login_was_given_up(pool):
+    pool.ask("first", question(), 99.0)
+    assert pool._passwords.started.wait(10)
+    pool.ask("late", question(), 0.5)
+    pool.time[0] = 0.6
+    pool._passwords.go.set()
+    assert all_answers(pool, 2)["late"] is Finding.OVERLOADED
+
+
+def test_an_umlaut_is_one_letter_however_it_was_typed():
+    """A keyboard may send ü as one code point or as u with a mark."""
+    passwords = Passwords(installations.CHEAP)
+    made = passwords.hash(Password("fünf".encode()))
+    assert passwords.check(Password("fu\u0308nf".encode()), made) is Finding.PASSED
+    assert passwords.check(Password(b"f\xfcnf"), made) is Finding.FAILED
+    assert passwords.check(Password(b"f\xfcnf"), passwords.hash(Password(b"f\xfcnf"))) is Finding.PASSED

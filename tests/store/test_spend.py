@@ -5,8 +5,8 @@ import sqlite3
 import pytest
 from support import installations
 
-from authn.account import TokenId
-from authn.decide import Decision, Spend
+from authn.account import LastSpend, TokenId
+from authn.decision import Decision, Spend
 from authn.ports import Settlement
 from authn.request import AccessRequest, canonical_username
 from authn.secret import Password
@@ -35,7 +35,7 @@ def settle(attempts, request, step):
     """Settle an Accept that was decided without looking at the last step."""
     with attempts.transaction() as transaction:
         [account] = transaction.load([request])
-        decision = Decision(Accept(), Spend(TokenId(1), TimeStep(step), 0))
+        decision = Decision(Accept(), Spend(TokenId(1), TimeStep(step), 0, LastSpend(bytes(16), request.received)))
         [verdict] = transaction.settle([Settlement(request, account, decision)])
     return verdict
 

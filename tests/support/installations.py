@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from authn.client import InputMode, MessageAuthenticatorRule
+from authn.client import AcceptedInput, ClientRules, InputMode
 from authn.instants import UnixSeconds
 from authn.secret import Password, Seed, SharedSecret
 from authn.totp import TimeStep, TotpParameters, code_at
@@ -78,20 +78,10 @@ def add_people(
 
 
 def add_client(
-    installation: Installation,
-    name: str,
-    network: str,
-    *,
-    shared_secret: bytes = SHARED_SECRET,
-    input_mode: InputMode = InputMode.SUFFIX,
-    message_authenticator: MessageAuthenticatorRule = MessageAuthenticatorRule.REQUIRE,
+    installation: Installation, name: str, network: str, *, shared_secret: bytes = SHARED_SECRET, **rules: object
 ) -> None:
-    """A NAS client."""
-    NasClients(installation, "test").add(
-        name,
-        network,
-        SharedSecret(shared_secret),
-        now(),
-        input_mode=input_mode,
-        message_authenticator=message_authenticator,
-    )
+    """A NAS client. Input modes may be given by their names."""
+    if "inputs" in rules:
+        rules["inputs"] = tuple(AcceptedInput(InputMode(one)) for one in rules["inputs"])
+    secret = SharedSecret(shared_secret)
+    NasClients(installation, "test").add(name, network, secret, now(), ClientRules(**rules))

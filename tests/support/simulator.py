@@ -11,8 +11,16 @@ from ipaddress import ip_network
 
 from authn.account import DECOY, Account, Token, TokenId, UserId
 from authn.authenticate import Login, authenticate
-from authn.client import ClientId, InputMode, MessageAuthenticatorRule, NasClient
-from authn.decide import AskFirstFactor, CheckedPassword, Finding
+from authn.client import (
+    AcceptedInput,
+    AcceptedSecret,
+    ClientId,
+    ClientRules,
+    InputMode,
+    MessageAuthenticatorRule,
+    NasClient,
+)
+from authn.decision import AskFirstFactor, CheckedPassword, Finding
 from authn.errors import StoreUnavailableError
 from authn.instants import UnixSeconds
 from authn.lockout import NO_FAILURES, Tally
@@ -21,13 +29,30 @@ from authn.ports import Settlement
 from authn.request import AccessRequest, Username, canonical_username
 from authn.secret import Password, Seed, SharedSecret, Verifier
 from authn.totp import TimeStep, TotpParameters, code_at
-from authn.verdict import Accept, Reason, Reject, Verdict
+from authn.verdict import Accept, Challenge, Reason, Reject, Verdict
+from store.challenge_states import ChallengeStates
+from store.keyring import KeyId, KeyRing, new_data_key
 
 START = UnixSeconds(1_800_000_000.0)
-LAB = NasClient(ClientId(1), "lab", ip_network("192.0.2.0/24"), SharedSecret(b"a shared secret of the lab"))
-OTHER = NasClient(ClientId(2), "other", ip_network("198.51.100.0/24"), SharedSecret(b"a shared secret of others"))
-CODE_ONLY = replace(LAB, id=ClientId(3), name="code-only", input_mode=InputMode.CODE_ONLY)
-RELAXED = replace(LAB, id=ClientId(4), name="relaxed", message_authenticator=MessageAuthenticatorRule.ALLOW)
+
+
+def make_client(
+    number: int, name: str, network: str = "192.0.2.0/24", *, secrets: Sequence[bytes] = (), **rules: object
+) -> NasClient:
+    """A NAS client. Input modes may be given by their names."""
+    if "inputs" in rules:
+        rules["inputs"] = tuple(
+            one if isinstance(one, AcceptedInput) else AcceptedInput(InputMode(one)) for one in rules["inputs"]
+        )
+    octets = secrets or (b"a shared secret of " + name.encode(),)
+    accepted = tuple(AcceptedSecret(SharedSecret(one), len(octets) - at) for at, one in enumerate(octets))
+    return NasClient(ClientId(number), name, ip_network(network), accepted, ClientRules(**rules))
+
+
+LAB = make_client(1, "lab")
+OTHER = make_client(2, "other", "198.51.100.0/24")
+CODE_ONLY = make_client(3, "code-only", inputs=["code-only"])
+RELAXED = make_client(4, "relaxed", message_authenticator=MessageAuthenticatorRule.ALLOW)
 
 
 class MemoryAttempts:
@@ -36,6 +61,7 @@ class MemoryAttempts:
     def __init__(self) -> None:
         self.accounts: dict[Username, Account] = {}
         self.tallies: dict[tuple[int, int], Tally] = {}
+        self.answers: dict[bytes, int] = {}
         self.settled: list[tuple[Settlement, Verdict]] = []
         self.is_down = False
 
@@ -56,18 +82,29 @@ class MemoryAttempts:
 
     def _account(self, request: AccessRequest) -> Account:
         account = self.accounts.get(request.username, DECOY)
-        return replace(account, tally=self.tallies.get((account.id, request.client.id), NO_FAILURES))
+        answers = 0 if request.conversation is None else self.answers.get(request.conversation.id, 0)
+        tally = self.tallies.get((account.id, request.client.id), NO_FAILURES)
+        return replace(account, tally=tally, answers=answers)
 
     def _settle(self, settlement: Settlement) -> Verdict:
         verdict, decision = settlement.decision.verdict, settlement.decision
-        if isinstance(verdict, Accept):
+        counted = decision.answer
+        if counted is not None:
+            answers = self.answers.get(counted.conversation_id, 0)
+            if answers >= counted.limit:
+                verdict = Reject(Reason.CHALLENGE_USED)
+            else:
+                self.answers[counted.conversation_id] = answers + (counted.limit if counted.closing else 1)
+        if isinstance(verdict, Accept) and decision.spend is None:
+            assert decision.without_spend is not None
+        elif isinstance(verdict, Accept):
             account = self.accounts[settlement.request.username]
             spend = decision.spend
             token = next(one for one in account.tokens if one.id == spend.token_id)
             if token.last_step >= spend.step:
                 verdict = Reject(Reason.CODE_REPLAYED)
             else:
-                spent = replace(token, last_step=spend.step, drift=spend.drift)
+                spent = replace(token, last_step=spend.step, drift=spend.drift, last_spend=spend.by)
                 tokens = tuple(spent if one.id == token.id else one for one in account.tokens)
                 self.accounts[settlement.request.username] = replace(account, tokens=tokens)
         if decision.tally is not None and verdict is decision.verdict:
@@ -101,6 +138,8 @@ class World:
         self.attempts = MemoryAttempts()
         self.checks: list[bytes] = []  # the passwords that a first factor was asked about
         self._passwords: dict[bytes, bytes] = {}
+        self.states = ChallengeStates(KeyRing(KeyId(1), {KeyId(1): new_data_key()}))
+        self.state = b""
 
     def pass_time(self, seconds: float) -> None:
         """Wind the clock."""
@@ -124,11 +163,9 @@ class World:
         name = canonical_username(person.name.encode())
         self.attempts.accounts[name] = replace(self.attempts.accounts[name], **changes)
 
-    def request(
-        self, name: str, typed: bytes, client: NasClient = LAB, unusable: Reason | None = None
-    ) -> AccessRequest:
+    def request(self, name: str, typed: bytes, client: NasClient = LAB, **more: object) -> AccessRequest:
         """A request at this moment."""
-        return AccessRequest(canonical_username(name.encode()), Password(typed), client, self.now, None, unusable)
+        return AccessRequest(canonical_username(name.encode()), Password(typed), client, self.now, **more)
 
     def login(self, name: str, typed: bytes, client: NasClient = LAB, **more: object) -> Verdict:
         """One login from request to settled verdict."""
@@ -138,6 +175,13 @@ class World:
             if not isinstance(outcome, AskFirstFactor):
                 return outcome
             login = Login(login.request, self.check(outcome))
+
+    def answer(self, name: str, typed: bytes, challenge: Challenge, client: NasClient, **more: object) -> Verdict:
+        """One login that answers a challenge, its opening sealed and opened as on its way through a NAS."""
+        if challenge.opening is not None:
+            self.state = self.states.seal(challenge.opening, canonical_username(name.encode()), client)
+        conversation = self.states.open(self.state, canonical_username(name.encode()), client)
+        return self.login(name, typed, client, conversation=conversation, **more)
 
     def check(self, question: AskFirstFactor) -> CheckedPassword:
         """What the first factor says."""

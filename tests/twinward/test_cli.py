@@ -48,7 +48,7 @@ def test_the_life_of_a_user_and_a_token(run):
     assert run("token", "resync", enrolled["token"], "--codes-file", "-", typed=codes)["drift"] == 3
     assert run("token", "revoke", enrolled["token"])["phase"] == "revoked"
     assert run("token", "show", enrolled["token"])["user"] == "alice"
-    assert run("user", "disable", "alice") == {"user": "alice"}
+    assert run("user", "disable", "alice") == {"user": "alice", "sessions": []}
     assert run("user", "show", "alice")["standing"] == "disabled"
     for command in ("enable", "unlock", "remove"):
         run("user", command, "alice")
@@ -113,6 +113,9 @@ def test_equal_networks_are_refused_and_nested_ones_are_not(run):
     run("client", "add", "b", "--network", "192.0.2.0/25")
     with pytest.raises(TwinwardError, match="client a has the network"):
         run("client", "add", "c", "--network", "192.0.2.0/24")
+    run("client", "add", "c", "--network", "192.0.2.0/24", "--shared-address")
+    with pytest.raises(TwinwardError, match="both need --message-authenticator require"):
+        run("client", "set", "c", "--message-authenticator", "allow")
 
 
 def test_users_are_imported_all_or_none(run):

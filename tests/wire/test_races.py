@@ -7,7 +7,6 @@ from support import installations
 from support.daemon import Daemon, write_config
 from support.nas import access_request, ask_all
 
-from authn.client import InputMode
 from radius_wire.packet import PacketCode
 
 
@@ -26,7 +25,7 @@ def test_200_parallel_logins_with_one_code(installation, daemon):
 
 
 def test_3000_codes_each_sent_twice_through_two_servers_on_one_database(folder, installation):
-    installations.add_client(installation, "code-only", "127.0.0.1", input_mode=InputMode.CODE_ONLY)
+    installations.add_client(installation, "code-only", "127.0.0.1", inputs=["code-only"])
     people = installations.add_people(installation, [f"user{number}" for number in range(1000)])
     write_config(folder, reject_delay_s=0.1)
     daemons = [Daemon(folder, "first"), Daemon(folder, "second")]

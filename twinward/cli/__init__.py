@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from authn.errors import TwinwardError
-from twinward.cli import audit, client, demo, explain, install, login_test, serve, token, user
+from twinward.cli import audit, client, demo, explain, install, login_test, serve, session, token, user
 from twinward.cli.context import Console
 
 
@@ -32,6 +32,7 @@ for command in (
     user.user,
     token.token,
     login_test.login_test,
+    session.session,
     explain.explain,
     audit.audit,
 ):

@@ -4,7 +4,6 @@ import sys
 
 import click
 
-from authn.request import canonical_username
 from store.audit import count, newest
 from twinward.cli.context import Console, json_option, show, table, time_text
 
@@ -21,7 +20,7 @@ def audit() -> None:
 @click.pass_obj
 def list_(console: Console, user: str | None, limit: int, as_json: bool) -> None:
     """List the newest entries with their references; `twinward explain REF` tells one whole."""
-    name = None if user is None else canonical_username(user.encode())
+    name = None if user is None else console.username(user)
     with console.installation() as installation, installation.database.read() as connection:
         entries = newest(connection, limit, name)
     rows = [

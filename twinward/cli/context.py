@@ -14,7 +14,9 @@ import click
 
 from authn.errors import OperationError
 from authn.instants import UnixSeconds
+from authn.request import Username, canonical_username
 from store.installation import Installation
+from store.users import Users
 from twinward.app import open_installation
 from twinward.config import Settings, find_config, read_config
 
@@ -41,6 +43,14 @@ class Console:
             yield installation
         finally:
             installation.close()
+
+    def users(self, installation: Installation) -> Users:
+        """The users of an installation, by the names that its logins use."""
+        return Users(installation, self.by, realms=self.settings().realms)
+
+    def username(self, name: str) -> Username:
+        """A user's name as it is kept."""
+        return canonical_username(name.encode(), realms=self.settings().realms)
 
     @property
     def by(self) -> str:

@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 import click
 
-from authn.client import InputMode, NasClient
+from authn.client import ClientRules, InputMode, NasClient
 from authn.errors import OperationError
 from radius_client.client import Accepted, Challenged, Client, Outcome, Rejected
 from radius_client.errors import RadiusClientError
@@ -15,7 +15,7 @@ from radius_server.clients import Clients
 from radius_server.udp import ListenAddress
 from radius_wire.attributes import name_of
 from store.nas_clients import NasClients
-from twinward.cli.context import Console, json_option, read_secret, show
+from twinward.cli.context import Console, json_option, now, read_secret, show
 from twinward.config import Settings, parse_address
 
 NAS_IDENTIFIER = "twinward login-test"
@@ -42,21 +42,31 @@ def login_test(
 ) -> None:
     """Log in like a NAS would: ask for password and code, send an Access-Request, show the reply.
 
-    Exit status 0 for Access-Accept, 1 for anything else.
+    What is typed is sent in the client's first input mode; a prompt of the server is
+    shown, and answered with the code. Exit status 0 for Access-Accept, 1 for anything else.
     """
     settings = None if address and secret_file else console.settings()
     target = _target(address, settings)
     if secret_file is not None:
-        shared_secret, input_mode = read_secret(secret_file, "Shared secret"), InputMode.SUFFIX
+        shared_secret, rules = read_secret(secret_file, "Shared secret"), ClientRules()
     else:
         client = _choose_client(console, client_name, target)
-        shared_secret, input_mode = client.shared_secret.reveal(), client.input_mode
-    typed = b"" if input_mode is InputMode.CODE_ONLY else read_secret(password_file, "Password")
-    typed += read_secret(code_file, "Code")
+        shared_secret, rules = client.shared_secret.reveal(), client.rules
+    mode = rules.modes_at(now())[0]
+    password = b"" if mode is InputMode.CODE_ONLY else read_secret(password_file, "Password")
+    without_code = mode in (InputMode.CHALLENGE, InputMode.PASSWORD_ONLY)
+    typed = password if without_code else _joined(mode, rules, password, read_secret(code_file, "Code"))
     server = Server(target.host, target.port, shared_secret)
     started = time.monotonic()
     try:
-        outcome = Client([server], nas_identifier=NAS_IDENTIFIER).authenticate(user, typed)
+        nas = Client([server], nas_identifier=NAS_IDENTIFIER)
+        outcome = nas.authenticate(user, typed)
+        while isinstance(outcome, Challenged):
+            if not as_json:
+                click.echo("".join(f"Access-Challenge: {message}\n" for message in outcome.messages), nl=False)
+            code, code_file = read_secret(code_file, "Code"), None if code_file == "-" else code_file
+            started = time.monotonic()
+            outcome = nas.answer(outcome, user, code)
     except RadiusClientError as error:
         raise OperationError(
             f"{error}. Is the server running, does `twinward client list` have this machine's address,"
@@ -66,6 +76,17 @@ def login_test(
     _report(outcome, took_s, as_json)
     if not isinstance(outcome, Accepted):
         sys.exit(1)
+
+
+def _joined(mode: InputMode, rules: ClientRules, password: bytes, code: bytes) -> bytes:
+    """Password and code in one field, as a user of this client types them."""
+    match mode:
+        case InputMode.PREFIX:
+            return code + password
+        case InputMode.SEPARATOR:
+            return password + rules.separator.encode("ascii") + code
+        case _:
+            return password + code
 
 
 def _target(address: str | None, settings: Settings | None) -> ListenAddress:
@@ -95,11 +116,11 @@ def _choose_client(console: Console, name: str | None, target: ListenAddress) ->
         if not is_loopback:
             raise OperationError("which client is this machine to that server? Name it with --client")
         found = Clients(clients.all()).lookup("127.0.0.1" if target.host == "localhost" else target.host)
-    if found is None:
+    if not found:
         raise OperationError(
             f"no NAS client covers {target.host}; `twinward client add local --network {target.host}` makes one"
         )
-    return found
+    return found[0]
 
 
 def _report(outcome: Outcome, took_s: float, as_json: bool) -> None:

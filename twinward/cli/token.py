@@ -7,7 +7,7 @@ import click
 
 from authn.errors import OperationError
 from authn.totp import Algorithm, TotpParameters
-from store.users import NewToken, TokenSummary, Users, new_seed
+from store.users import NewToken, TokenSummary, new_seed
 from twinward.cli.context import Console, json_option, now, read_secret, show, table, time_text
 from twinward.seeds import otpauth_uri, qr_text, read_seed
 
@@ -48,7 +48,7 @@ def enrol(
     parameters = _parameters(console, period, digits, algorithm)
     seed = new_seed()
     with console.installation() as installation:
-        users = Users(installation, console.by)
+        users = console.users(installation)
         username = users.show(user).username
         serial = users.add_token(user, NewToken(seed, parameters), now())
         uri = otpauth_uri(seed, username, console.settings().issuer, parameters)
@@ -80,7 +80,7 @@ def confirm(console: Console, serial: str, code_file: str | None, as_json: bool)
     """Activate a pending token by a code from its device."""
     code = read_secret(code_file, "Code from the device").decode("utf-8", "replace").replace(" ", "")
     with console.installation() as installation:
-        Users(installation, console.by).confirm_token(serial, code, now())
+        console.users(installation).confirm_token(serial, code, now())
     show({"token": serial, "phase": "active"}, f"Token {serial} is active.", as_json)
 
 
@@ -103,7 +103,7 @@ def import_(
     parameters = _parameters(console, period, digits, algorithm)
     seed = read_seed(read_secret(seed_file, "Seed").decode("utf-8", "replace"))
     with console.installation() as installation:
-        serial = Users(installation, console.by).add_token(user, NewToken(seed, parameters, confirmed=True), now())
+        serial = console.users(installation).add_token(user, NewToken(seed, parameters, confirmed=True), now())
     show({"user": user, "token": serial, "phase": "active"}, f"Token {serial} of {user} is active.", as_json)
 
 
@@ -114,7 +114,7 @@ def import_(
 def list_(console: Console, user: str, as_json: bool) -> None:
     """List a user's tokens."""
     with console.installation() as installation:
-        tokens = Users(installation, console.by).tokens(user)
+        tokens = console.users(installation).tokens(user)
     rows = [
         (one.serial, one.phase, _form(one.parameters), f"{one.drift:+d}", time_text(one.created_at)) for one in tokens
     ]
@@ -133,7 +133,7 @@ def list_(console: Console, user: str, as_json: bool) -> None:
 def show_(console: Console, serial: str, as_json: bool) -> None:
     """Show a token, without its seed."""
     with console.installation() as installation:
-        username, one = Users(installation, console.by).token(serial)
+        username, one = console.users(installation).token(serial)
     facts = {"user": username} | _facts(one)
     show(facts, "\n".join(f"{key:12}{value}" for key, value in facts.items()), as_json)
 
@@ -145,7 +145,7 @@ def show_(console: Console, serial: str, as_json: bool) -> None:
 def revoke(console: Console, serial: str, as_json: bool) -> None:
     """Take a token out of use for good and destroy its seed."""
     with console.installation() as installation:
-        Users(installation, console.by).revoke_token(serial, now())
+        console.users(installation).revoke_token(serial, now())
     show({"token": serial, "phase": "revoked"}, f"Token {serial} is revoked.", as_json)
 
 
@@ -160,7 +160,7 @@ def resync(console: Console, serial: str, codes_file: str | None, as_json: bool)
     if len(codes) != 2:
         raise OperationError("two codes are needed, on one line with a blank between")
     with console.installation() as installation:
-        drift = Users(installation, console.by).resync_token(serial, (codes[0], codes[1]), now())
+        drift = console.users(installation).resync_token(serial, (codes[0], codes[1]), now())
     show(
         {"token": serial, "drift": drift}, f"Token {serial} is {drift:+d} time steps off; that is allowed for.", as_json
     )

@@ -14,8 +14,10 @@ from authn.secret import Password
 from authn.totp import Algorithm, TotpParameters
 from radius_wire.password_hiding import MAX_PASSWORD_OCTETS
 from store.passwords import PasswordHash, Passwords
-from store.users import NewToken, NewUser, Users, UserSummary
+from store.sessions import Sessions
+from store.users import NewToken, NewUser, UserSummary
 from twinward.cli.context import Console, json_option, now, read_secret, show, table, time_text
+from twinward.cli.session import end_sessions
 from twinward.config import Settings
 from twinward.seeds import read_seed
 
@@ -58,7 +60,7 @@ def add(
         settings = console.settings()
         password_hash = password_from(read_secret(password_file, f"Password for {name}", twice=True), settings)
     with console.installation() as installation:
-        username = Users(installation, console.by).add(NewUser(name, password_hash, groups), now())
+        username = console.users(installation).add(NewUser(name, password_hash, groups), now())
     show(
         {"user": username},
         f"Added user {username}.\nNext: twinward token enrol {username}",
@@ -72,7 +74,7 @@ def add(
 def list_(console: Console, as_json: bool) -> None:
     """List the users."""
     with console.installation() as installation:
-        users = list(Users(installation, console.by).all())
+        users = list(console.users(installation).all())
     rows = [(one.username, _standing(one), "yes" if one.has_password else "no", ", ".join(one.groups)) for one in users]
     show(
         {"users": [_facts(one) for one in users]},
@@ -88,7 +90,7 @@ def list_(console: Console, as_json: bool) -> None:
 def show_(console: Console, name: str, as_json: bool) -> None:
     """Show one user with their tokens."""
     with console.installation() as installation:
-        one = Users(installation, console.by).show(name)
+        one = console.users(installation).show(name)
     lines = [
         f"name      {one.username}",
         f"standing  {_standing(one)}",
@@ -110,19 +112,23 @@ def password(console: Console, name: str, password_file: str | None, as_json: bo
     """Set a user's password."""
     octets = read_secret(password_file, f"New password for {name}", twice=True)
     with console.installation() as installation:
-        Users(installation, console.by).set_password(name, password_from(octets, console.settings()), now())
+        console.users(installation).set_password(name, password_from(octets, console.settings()), now())
     show({"user": name}, f"Set the password of {name}.", as_json)
 
 
 @user.command()
 @click.argument("name")
+@click.option("--keep-sessions", is_flag=True, help="Leave the user's sessions alone.")
 @json_option
 @click.pass_obj
-def disable(console: Console, name: str, as_json: bool) -> None:
-    """Refuse every login of a user until enabled again."""
+def disable(console: Console, name: str, keep_sessions: bool, as_json: bool) -> None:
+    """Refuse every login of a user until enabled again, and end the sessions that accounting told of."""
     with console.installation() as installation:
-        Users(installation, console.by).set_enabled(name, False, now())
-    show({"user": name}, f"Disabled {name}.", as_json)
+        console.users(installation).set_enabled(name, False, now())
+        going_on = Sessions(installation.database).open(console.username(name))
+        outcomes = [] if keep_sessions else end_sessions(installation, going_on, console.by)
+    text = "\n".join([f"Disabled {name}.", *(one["text"] for one in outcomes)])
+    show({"user": name, "sessions": outcomes}, text, as_json)
 
 
 @user.command()
@@ -132,7 +138,7 @@ def disable(console: Console, name: str, as_json: bool) -> None:
 def enable(console: Console, name: str, as_json: bool) -> None:
     """Let a disabled user log in again."""
     with console.installation() as installation:
-        Users(installation, console.by).set_enabled(name, True, now())
+        console.users(installation).set_enabled(name, True, now())
     show({"user": name}, f"Enabled {name}.", as_json)
 
 
@@ -143,7 +149,7 @@ def enable(console: Console, name: str, as_json: bool) -> None:
 def unlock(console: Console, name: str, as_json: bool) -> None:
     """Forget a user's failed logins, so that they need not wait."""
     with console.installation() as installation:
-        Users(installation, console.by).unlock(name, now())
+        console.users(installation).unlock(name, now())
     show({"user": name}, f"Unlocked {name}.", as_json)
 
 
@@ -154,7 +160,7 @@ def unlock(console: Console, name: str, as_json: bool) -> None:
 def remove(console: Console, name: str, as_json: bool) -> None:
     """Remove a user and their tokens for good. The audit chain keeps their name."""
     with console.installation() as installation:
-        Users(installation, console.by).remove(name, now())
+        console.users(installation).remove(name, now())
     show({"user": name}, f"Removed {name}.", as_json)
 
 
@@ -174,7 +180,7 @@ def import_(console: Console, source: str, form: str, as_json: bool) -> None:
     settings = console.settings()
     users = _read_csv(_open_source(source), settings)
     with console.installation() as installation:
-        added = Users(installation, console.by).add_all(users, now())
+        added = console.users(installation).add_all(users, now())
     show({"added": len(added)}, f"Added {len(added)} users. Destroy the file: it holds their secrets.", as_json)
 
 

@@ -38,14 +38,19 @@ def upgrade() -> None:
         sa.Column("id", _ROW_ID, nullable=False),
         sa.Column("name", sa.String(length=64), nullable=False),
         sa.Column("network", sa.String(length=43), nullable=False),
-        sa.Column("sealed_shared_secret", sa.LargeBinary(), nullable=False),
-        sa.Column("input_mode", sa.String(length=16), nullable=False),
-        sa.Column("message_authenticator", sa.String(length=8), nullable=False),
+        sa.Column("rules", sa.Text(), nullable=False),
         sa.Column("created_at", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_nas_clients")),
         sa.UniqueConstraint("name", name=op.f("uq_nas_clients_name")),
-        sa.UniqueConstraint("network", name=op.f("uq_nas_clients_network")),
     )
+    op.create_table(
+        "conversations",
+        sa.Column("id", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("answers", sa.Integer(), nullable=False),
+        sa.Column("expires", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_conversations")),
+    )
+    op.create_index("ix_conversations_expires", "conversations", ["expires"])
     op.create_table(
         "users",
         sa.Column("id", _ROW_ID, nullable=False),
@@ -68,6 +73,67 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("chain", "seq", name=op.f("pk_audit")),
         sqlite_with_rowid=False,
     )
+    op.create_table(
+        "nas_client_secrets",
+        sa.Column("client_id", _ROW_ID, nullable=False),
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("sealed_shared_secret", sa.LargeBinary(), nullable=False),
+        sa.Column("until", sa.BigInteger(), nullable=True),
+        sa.Column("created_at", sa.Float(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["client_id"], ["nas_clients.id"], name=op.f("fk_nas_client_secrets_client_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("client_id", "number", name=op.f("pk_nas_client_secrets")),
+    )
+    op.create_table(
+        "client_sightings",
+        sa.Column("client_id", _ROW_ID, nullable=False),
+        sa.Column("sighting", sa.String(length=32), nullable=False),
+        sa.Column("times", sa.BigInteger(), nullable=False),
+        sa.Column("last_at", sa.Float(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["client_id"], ["nas_clients.id"], name=op.f("fk_client_sightings_client_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("client_id", "sighting", name=op.f("pk_client_sightings")),
+    )
+    op.create_table(
+        "input_mode_uses",
+        sa.Column("client_id", _ROW_ID, nullable=False),
+        sa.Column("mode", sa.String(length=16), nullable=False),
+        sa.Column("user_id", _ROW_ID, nullable=False),
+        sa.Column("last_at", sa.Float(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["client_id"], ["nas_clients.id"], name=op.f("fk_input_mode_uses_client_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_input_mode_uses_user_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("client_id", "mode", "user_id", name=op.f("pk_input_mode_uses")),
+    )
+    op.create_table(
+        "sessions",
+        sa.Column("id", _ROW_ID, nullable=False),
+        sa.Column("client_id", _ROW_ID, nullable=False),
+        sa.Column("acct_session_id", sa.LargeBinary(length=253), nullable=False),
+        sa.Column("nas", sa.String(length=64), nullable=False),
+        sa.Column("username", sa.String(length=253), nullable=False),
+        sa.Column("user_name", sa.LargeBinary(length=253), nullable=False),
+        sa.Column("identification", sa.Text(), nullable=False),
+        sa.Column("station", sa.String(length=64), nullable=True),
+        sa.Column("framed_address", sa.String(length=45), nullable=True),
+        sa.Column("started_at", sa.Float(), nullable=False),
+        sa.Column("updated_at", sa.Float(), nullable=False),
+        sa.Column("stopped_at", sa.Float(), nullable=True),
+        sa.Column("input_octets", sa.BigInteger(), nullable=False),
+        sa.Column("output_octets", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["client_id"], ["nas_clients.id"], name=op.f("fk_sessions_client_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_sessions")),
+        sa.UniqueConstraint(
+            "client_id", "nas", "acct_session_id", name=op.f("uq_sessions_client_id_nas_acct_session_id")
+        ),
+    )
+    op.create_index("ix_sessions_username", "sessions", ["username"])
+    op.create_index("ix_sessions_updated_at", "sessions", ["updated_at"])
     op.create_table(
         "tallies",
         sa.Column("user_id", _ROW_ID, nullable=False),
@@ -92,6 +158,8 @@ def upgrade() -> None:
         sa.Column("algorithm", sa.String(length=8), nullable=False),
         sa.Column("drift", sa.Integer(), nullable=False),
         sa.Column("last_step", sa.BigInteger(), nullable=False),
+        sa.Column("spent_by", sa.LargeBinary(length=16), nullable=True),
+        sa.Column("spent_at", sa.Float(), nullable=True),
         sa.Column("created_at", sa.Float(), nullable=False),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_tokens_user_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tokens")),

@@ -1,0 +1,156 @@
+"""The options of `client add` and `client set`: the rules of a NAS client as an operator writes them."""
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import click
+
+from authn.client import AcceptedInput, ClientRules, InputMode, MessageAuthenticatorRule, Method, OnFailure
+from authn.errors import OperationError
+from authn.instants import UnixSeconds
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_MODES = [mode.value for mode in InputMode if mode is not InputMode.STATIC_CHALLENGE]
+
+_OPTIONS = (
+    click.option(
+        "--input",
+        "inputs",
+        metavar="MODE[@DATE][,MODE[@DATE]]…",
+        help=f"How users type: {', '.join(_MODES)}. Several are taken side by side,"
+        " one with a date until that day ends.  [default: suffix]",
+    ),
+    click.option("--separator", metavar="C", help="The character of the input mode separator.  [default: ,]"),
+    click.option(
+        "--method",
+        "methods",
+        metavar="METHOD[,METHOD]…",
+        help=f"What the NAS may use: {', '.join(method.value for method in Method)}."
+        " chap and mschapv2 need --input code-only.  [default: pap]",
+    ),
+    click.option(
+        "--message-authenticator",
+        type=click.Choice([rule.value for rule in MessageAuthenticatorRule]),
+        help="require: drop unsigned requests. learn: until the NAS has shown that it signs, take them."
+        " allow: take them (CVE-2024-3596: an attacker on the path can forge them).  [default: require]",
+    ),
+    click.option("--prompt", metavar="TEXT", help="What the input mode challenge asks."),
+    click.option(
+        "--uniform-challenge/--no-uniform-challenge",
+        default=None,
+        help="Ask everybody for a code, so that the prompt does not tell a right password from a wrong one.",
+    ),
+    click.option(
+        "--nas-timeout", "timeout_s", type=float, metavar="S", help="How long the NAS waits for a reply.  [default: 5]"
+    ),
+    click.option(
+        "--nas-tries", "tries", type=int, metavar="N", help="How often the NAS sends a request.  [default: 3]"
+    ),
+    click.option(
+        "--repeats/--no-repeats",
+        "accept_repeats",
+        default=None,
+        help="Whether a new request for the same attempt within these tries gets the first verdict."
+        "  [default: repeats]",
+    ),
+    click.option(
+        "--on-failure",
+        type=click.Choice([one.value for one in OnFailure]),
+        help="What the NAS hears when no verdict can be reached.  [default: silence]",
+    ),
+    click.option("--charset", metavar="NAME", help="Charset of what is not UTF-8 in names and passwords, or none."),
+    click.option(
+        "--max-rate", "max_logins_per_s", type=int, metavar="N", help="Logins a second at most; 0 for no limit."
+    ),
+    click.option("--disconnect-port", type=int, metavar="PORT", help="Where the NAS hears us.  [default: 3799]"),
+    click.option("--status-server/--no-status-server", default=None, help="Whether Status-Server is answered."),
+    click.option(
+        "--sign-replies/--no-sign-replies",
+        default=None,
+        help="Leave the Message-Authenticator out of replies, for a NAS that drops such (MIT Kerberos). It takes the"
+        " protection against forged replies away.",
+    ),
+)  # fmt: skip
+
+
+def rule_options(command: Command) -> Command:
+    """Give a command an option for each rule; those that are left out come as None."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def changed_rules(rules: ClientRules, options: Mapping[str, Any]) -> ClientRules:
+    """The rules with what the options say. Raises UsageError for what is no rule, OperationError for what cannot be."""
+    given = {name: value for name, value in options.items() if value is not None}
+    try:
+        changes = {name: _CONVERSIONS[name](value) if name in _CONVERSIONS else value for name, value in given.items()}
+    except ValueError as fault:
+        raise click.UsageError(str(fault)) from fault
+    try:
+        return replace(rules, **changes)
+    except ValueError as fault:
+        raise OperationError(str(fault)) from fault
+
+
+def warnings(rules: ClientRules) -> list[str]:
+    """What an operator should know of rules that let the door stand open further."""
+    found = []
+    if rules.message_authenticator is not MessageAuthenticatorRule.REQUIRE:
+        found.append("This client may send unsigned requests. Let the NAS sign them as soon as it can.")
+    if not rules.sign_replies:
+        found.append("Replies are not signed: who sits on the path can turn a refusal into an acceptance.")
+    if rules.methods != {Method.PAP}:
+        found.append("CHAP and MS-CHAPv2 give a code away to who listens; it is of no use once it was taken.")
+    if any(one.mode is InputMode.PASSWORD_ONLY for one in rules.inputs):
+        found.append("This client has no second factor: the password alone lets its users in.")
+    return found
+
+
+def inputs_text(rules: ClientRules) -> str:
+    """The input modes as `--input` takes them."""
+    return ",".join(
+        one.mode.value
+        if one.until is None
+        else f"{one.mode}@{time.strftime('%Y-%m-%d', time.localtime(one.until - 1))}"
+        for one in rules.inputs
+    )
+
+
+def end_of_day(text: str) -> UnixSeconds:
+    """The end of a day written as 2026-12-31, in the zone of this machine. Raises ValueError."""
+    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
+        raise ValueError(f"{text!r} is not a day; write it as 2026-12-31")
+    day = time.strptime(text, "%Y-%m-%d")
+    return UnixSeconds(time.mktime((day.tm_year, day.tm_mon, day.tm_mday + 1, 0, 0, 0, 0, 0, -1)))
+
+
+def _inputs(text: str) -> tuple[AcceptedInput, ...]:
+    found = []
+    for piece in text.split(","):
+        name, at, day = piece.strip().partition("@")
+        if name not in _MODES:
+            raise ValueError(f"{name!r} is not an input mode; there are {', '.join(_MODES)}")
+        found.append(AcceptedInput(InputMode(name), end_of_day(day) if at else None))
+    return tuple(found)
+
+
+def _methods(text: str) -> frozenset[Method]:
+    try:
+        return frozenset(Method(piece.strip()) for piece in text.split(","))
+    except ValueError as error:
+        raise ValueError(f"{text!r}: the methods are {', '.join(method.value for method in Method)}") from error
+
+
+_CONVERSIONS: Mapping[str, Callable[[Any], Any]] = {
+    "inputs": _inputs,
+    "methods": _methods,
+    "message_authenticator": MessageAuthenticatorRule,
+    "on_failure": OnFailure,
+    "charset": lambda name: None if name == "none" else name,
+    "max_logins_per_s": lambda number: number or None,
+}
