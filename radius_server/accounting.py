@@ -166,9 +166,15 @@ def read_record(admitted: Admitted, now: UnixSeconds, realms: frozenset[str]) ->
 
 
 def _response(admitted: Admitted) -> Datagram:
+    """An Accounting-Response: bare, as RFC 2866 §5.13 knows no Message-Authenticator in one, but for Status-Server."""
     datagram, rules = admitted.datagram, admitted.client.rules
+    is_status = admitted.packet.packet_code == PacketCode.STATUS_SERVER
     octets = build_reply(
-        PacketCode.ACCOUNTING_RESPONSE, admitted.packet, [], admitted.shared_secret, signed=rules.sign_replies
+        PacketCode.ACCOUNTING_RESPONSE,
+        admitted.packet,
+        [],
+        admitted.shared_secret,
+        signed=is_status and rules.sign_replies,
     )
     return Datagram(octets, datagram.listener, datagram.peer, datagram.local)
 

@@ -156,8 +156,8 @@ def build_reply(
     """A reply to `request`: Message-Authenticator, the attributes, then its Proxy-States in order.
 
     The Message-Authenticator comes first so that a forger's prefix cannot stand
-    before it (CVE-2024-3596). `signed` may be False only for a client that drops
-    replies which carry one. Raises ValueError for what no packet can carry.
+    before it (CVE-2024-3596). `signed` may be False only in accounting, and for a
+    client that drops replies which carry one. Raises ValueError for what no packet can carry.
     """
     body = _encode(attributes)
     for kind, value in request.attributes:

@@ -15,18 +15,27 @@ name = "test"
 listen = [{listen}]
 reject_delay_s = {reject_delay_s}
 reject_jitter_s = 0.0
+{radius}
 [passwords]
 memory_kib = 8192
 time_cost = 1
 threads = 2
+{more}
 """
 
 
-def write_config(folder: Path, *hosts: str, reject_delay_s: float = 0.3) -> Path:
-    """A configuration that listens on these addresses, each with a port of the system's choice."""
+def write_config(
+    folder: Path, *hosts: str, reject_delay_s: float = 0.3, accounting: bool = False, radius: str = "", more: str = ""
+) -> Path:
+    """A configuration that listens on these addresses, each with a port of the system's choice.
+
+    `radius` holds further keys of that table, `more` whatever comes after.
+    """
+    if accounting:
+        radius += '\naccounting_listen = ["127.0.0.1:0"]'
     path = folder / "twinward.toml"
     listen = ", ".join(f'"{host}:0"' for host in hosts or ("127.0.0.1",))
-    path.write_text(CONFIG.format(listen=listen, reject_delay_s=reject_delay_s))
+    path.write_text(CONFIG.format(listen=listen, reject_delay_s=reject_delay_s, radius=radius, more=more))
     return path
 
 
@@ -49,6 +58,11 @@ class Daemon:
     def port(self) -> int:
         """The port of the first listener."""
         return self.ports[0]
+
+    @property
+    def accounting_port(self) -> int:
+        """The port of the first accounting listener."""
+        return int(re.findall(r"accounting on \S+:(\d+)/udp", self.log)[0])
 
     @property
     def pid(self) -> int:

@@ -1,5 +1,9 @@
 """A served installation with a user and clients, shared by the tests of a module."""
 
+import json
+import subprocess
+import sys
+
 import pytest
 from support import installations
 from support.daemon import Daemon, write_config
@@ -30,3 +34,16 @@ def daemon(folder):
     running = Daemon(folder)
     yield running
     running.stop()
+
+
+@pytest.fixture
+def run_twinward(folder):
+    """The command line over the folder: what it prints as JSON."""
+
+    def run(*arguments):
+        command = [sys.executable, "-m", "twinward", "--config", folder / "twinward.toml", *arguments, "--json"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    return run
