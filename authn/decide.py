@@ -134,8 +134,6 @@ def _decide_answer(
         return Decision(Reject(refusal)) if refusal else _decide_spent(match, request, account)
     if opening.expires <= request.received:
         return Decision(Reject(Reason.CHALLENGE_EXPIRED))
-    if account.answers >= policy.max_answers:
-        return Decision(Reject(Reason.CHALLENGE_USED))
     decided = _judge_answer(match, opening, request, account, policy)
     is_accept = isinstance(decided.verdict, Accept)
     counted = Answer(conversation.id, policy.max_answers, is_accept, opening.expires)

@@ -259,3 +259,9 @@ def test_the_mode_of_a_login_is_told(world, alice):
     assert world.attempts.settled[-1][0].decision.mode is InputMode.SUFFIX
     world.login("alice", alice.password, replace(BOTH))
     assert world.attempts.settled[-1][0].decision.mode is InputMode.CHALLENGE
+
+
+def test_a_user_without_a_password_is_asked_by_a_uniform_challenge_and_never_let_in(world, alice):
+    world.change(alice, verifier=None)
+    prompt = world.login("alice", b"anything", UNIFORM)
+    assert isinstance(world.answer("alice", alice.code_at(), prompt, UNIFORM), Challenge)

@@ -1,5 +1,7 @@
 """Accounting: a response only for what is stored."""
 
+import hashlib
+
 import pytest
 from support.handled import without_signature
 from support.simulator import LAB
@@ -96,13 +98,19 @@ def test_what_is_wrong_meets_silence(octets, cause):
     assert port.records == []
 
 
+def test_the_request_authenticator_proves_the_secret_where_there_is_no_signature():
+    port = Port()
+    bare = bytearray(without_signature(accounting_request(START, *WHO)))
+    assert port.turn(bytes(bare)) == []
+    bare[4:20] = hashlib.md5(bytes(bare[:4]) + bytes(16) + bytes(bare[20:]) + SECRET).digest()
+    assert len(port.turn(bytes(bare))) == 1
+
+
 def test_a_signature_beside_the_authenticator_must_be_right_too():
     port = Port()
     good = accounting_request(START, *WHO)
     bad = bytearray(good)
     bad[25] ^= 1
-    import hashlib
-
     bad[4:20] = hashlib.md5(bytes(bad[:4]) + bytes(16) + bytes(bad[20:]) + SECRET).digest()
     assert port.turn(bytes(bad)) == []
     assert port.drops.counts == {Cause.BAD_AUTHENTICATOR: 1}

@@ -146,3 +146,10 @@ def test_repeats_do_not_count_against_a_rate():
     request = nas.request("alice", alice.password + alice.code_at())
     assert nas.turn(request) == nas.turn(request) == nas.turn(request)
     assert nas.drops.counts == {}
+
+
+def test_an_unsigned_request_belongs_to_none_of_several_clients():
+    relaxed = make_client(29, "relaxed", message_authenticator=MessageAuthenticatorRule.ALLOW)
+    nas = Nas(relaxed, LAB)
+    assert nas.turn(nas.request("alice", b"x", signed=False)) == []
+    assert nas.drops.counts == {Cause.UNSIGNED: 1}
