@@ -23,9 +23,9 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "`twinward user password NAME`, or make the client code-only.",
     ),
     Reason.UNREADABLE_FIELD: (
-        "What was typed cannot be a password with a code behind it.",
-        "The user types the password and then the code, in one field, without a blank."
-        " If this happens to everyone at one client, its input mode or shared secret is wrong.",
+        "What was typed cannot be a password and a code in any way that this client accepts.",
+        "`twinward client show NAME` tells how its users must type: by default the password and then the code, in one"
+        " field, without a blank. If this happens to everyone at one client, its input mode or shared secret is wrong.",
     ),
     Reason.WRONG_CODE: (
         "The code belongs to no time step near the present.",
@@ -46,8 +46,21 @@ _TEXTS: dict[str, tuple[str, str]] = {
     ),
     Reason.NO_CREDENTIALS: ("The request held no password.", "Set the NAS to PAP."),
     Reason.UNSUPPORTED_METHOD: (
-        "The NAS used CHAP or EAP, which cannot carry password and code.",
-        "Set the NAS to PAP.",
+        "The NAS used a method that this client may not use: CHAP, MS-CHAP or EAP.",
+        "Set the NAS to PAP. Where the client is code-only, `twinward client set NAME --method pap,chap,mschapv2`"
+        " lets it use CHAP and MS-CHAPv2.",
+    ),
+    Reason.CHALLENGE_EXPIRED: (
+        "The code came after the prompt had expired.",
+        "The user logs in again. login.challenge_lifetime_s sets how long a prompt may be answered.",
+    ),
+    Reason.CHALLENGE_USED: (
+        "The prompt had had all its answers, or had let its user in already.",
+        "The user logs in again. If it happens to many, the NAS sends an old State: look for a software update.",
+    ),
+    Reason.PASSWORD_CHANGED: (
+        "The user's password was changed between the prompt and the code.",
+        "The user logs in again with the new password.",
     ),
     Inability.STORE_UNAVAILABLE: ("The database could not be used.", "Look into the server's log."),
     Inability.KEYS_UNAVAILABLE: ("A key is missing.", "Look into the server's log."),
