@@ -1,24 +1,21 @@
 """Salt encryption: how a Tunnel-Password and the MPPE keys travel in a reply (RFC 2868 §3.5, RFC 2548 §2.4.2).
 
-A chain of MD5 over the shared secret like that of `password_hiding.py`, but
-begun with the Request Authenticator and a salt, so that one packet may carry
-several values. It detects no change. Each salt stands once in a packet: the
+The chain of `md5_chain.py`, begun with the Request Authenticator and a salt, so
+that one packet may carry several values. Each salt stands once in a packet: the
 caller chooses them.
 """
 
-import hashlib
-
+from radius_wire import md5_chain
 from radius_wire.attributes import MAX_VALUE_OCTETS
 from radius_wire.errors import InvalidAttributeError
 
 SALT_OCTETS = 2
-_BLOCK = 16
 _SALT_MARK = 0x80
 
 
 def max_plain_octets(room: int) -> int:
     """The longest plain value whose salt, length octet and padding fill at most `room` octets."""
-    return (room - SALT_OCTETS) // _BLOCK * _BLOCK - 1
+    return (room - SALT_OCTETS) // md5_chain.BLOCK_OCTETS * md5_chain.BLOCK_OCTETS - 1
 
 
 MAX_PLAIN_OCTETS = max_plain_octets(MAX_VALUE_OCTETS)
@@ -34,13 +31,8 @@ def encrypt(plain: bytes, salt: bytes, shared_secret: bytes, request_authenticat
         raise ValueError(f"at most {MAX_PLAIN_OCTETS} octets can be encrypted, not {len(plain)}")
     if len(salt) != SALT_OCTETS or not salt[0] & _SALT_MARK:
         raise ValueError("a salt is two octets, the first bit set")
-    padded = bytes((len(plain),)) + plain
-    padded = padded.ljust(-(-len(padded) // _BLOCK) * _BLOCK, b"\0")
-    value, last = salt, request_authenticator + salt
-    for at in range(0, len(padded), _BLOCK):
-        last = _xor(padded[at : at + _BLOCK], shared_secret + last)
-        value += last
-    return value
+    padded = md5_chain.padded(bytes((len(plain),)) + plain)
+    return salt + md5_chain.hide(padded, shared_secret, request_authenticator + salt)
 
 
 def decrypt(value: bytes, shared_secret: bytes, request_authenticator: bytes) -> bytes:
@@ -51,21 +43,12 @@ def decrypt(value: bytes, shared_secret: bytes, request_authenticator: bytes) ->
     another shared secret.
     """
     salt, hidden = value[:SALT_OCTETS], value[SALT_OCTETS:]
-    if not hidden or len(hidden) % _BLOCK:
+    if not hidden or len(hidden) % md5_chain.BLOCK_OCTETS:
         raise InvalidAttributeError(f"a salt-encrypted value cannot have {len(value)} octets")
     if not salt[0] & _SALT_MARK:
         raise InvalidAttributeError("a salt lacks its first bit")
-    padded, last = b"", request_authenticator + salt
-    for at in range(0, len(hidden), _BLOCK):
-        block = hidden[at : at + _BLOCK]
-        padded += _xor(block, shared_secret + last)
-        last = block
+    padded = md5_chain.reveal(hidden, shared_secret, request_authenticator + salt)
     length = padded[0]
     if length >= len(padded):
         raise InvalidAttributeError("a salt-encrypted value is shorter than it says")
     return padded[1 : 1 + length]
-
-
-def _xor(block: bytes, keyed: bytes) -> bytes:
-    digest = hashlib.md5(keyed, usedforsecurity=False).digest()
-    return (int.from_bytes(block, "big") ^ int.from_bytes(digest, "big")).to_bytes(_BLOCK, "big")
