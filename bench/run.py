@@ -62,7 +62,7 @@ class Twinward:
         self._folder.mkdir(parents=True)
         installation = installations.create(self._folder)
         installations.add_client(
-            installation, "bench", "127.0.0.1", shared_secret=SECRET.encode(), input_mode=input_mode
+            installation, "bench", "127.0.0.1", shared_secret=SECRET.encode(), inputs=[input_mode]
         )
         password_hash = Passwords(HASHING).hash(Password(PASSWORD.encode()))
         names = [f"user{number:06d}" for number in range(users)]

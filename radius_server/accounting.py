@@ -75,8 +75,12 @@ class AccountingHandler:
             except Exception:  # noqa: BLE001 - one datagram must not stop the server; it is dropped, never answered
                 _log.exception("a datagram was dropped for an error in twinward")
                 self._gate.drop(Cause.BUG, datagram, now)
-        if records:
+        try:
             replies += self._store(records, now)
+        except Exception:  # noqa: BLE001 - likewise: these records meet silence, and come again
+            _log.exception("accounting was dropped for an error in twinward")
+            for admitted, _, _ in records:
+                self._gate.drop(Cause.BUG, admitted.datagram, now)
         return replies
 
     def wait_s(self, now: Moment) -> float | None:
@@ -118,6 +122,8 @@ class AccountingHandler:
             records.append((admitted, key, record))
 
     def _store(self, records: list[tuple[Admitted, Key, SessionRecord]], now: Moment) -> list[Datagram]:
+        if not records:
+            return []
         try:
             self._sessions.record([record for _, _, record in records])
         except TwinwardError as fault:

@@ -102,10 +102,10 @@ class NasClients:
             self._write_rules(connection, name, rules, now, "client.promoted")
             return True
 
-    def alarm(self, name: str, what: str, now: UnixSeconds, facts: Mapping[str, object]) -> None:
-        """Put down something about a client that an operator must look at."""
+    def note(self, name: str, event: str, now: UnixSeconds, facts: Mapping[str, object]) -> None:
+        """Put something that happened at a client into the audit trail."""
         with self._database.write() as connection:
-            self._audit(connection, now, what, name, **facts)
+            self._audit(connection, now, event, name, **facts)
 
     def rotate_shared_secret(
         self, name: str, shared_secret: SharedSecret, now: UnixSeconds, *, keep_old_until: UnixSeconds | None

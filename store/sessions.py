@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, select, update
+from sqlalchemy import Connection, Row, Select, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from authn.errors import OperationError
@@ -16,6 +16,7 @@ from store import schema
 from store.engine import Database
 
 KEPT_AFTER_STOP_S = 30 * 86400
+MAX_SESSIONS_PER_CLIENT = 100_000
 SILENT_FOR_S = 7 * 86400
 """An open session that was not heard of for so long has ended without a word."""
 
@@ -80,9 +81,16 @@ class Sessions(SessionStore):
             )
 
     def prune(self, now: UnixSeconds) -> None:
-        """Forget sessions that ended long ago, and end those that nobody has spoken of for a week."""
+        """Forget sessions that ended long ago, and end those that nobody has spoken of for a week.
+
+        Of a client that tells of more than MAX_SESSIONS_PER_CLIENT the oldest go, whatever their state.
+        """
         rows = schema.sessions
+        by_age = func.row_number().over(partition_by=rows.c.client_id, order_by=rows.c.updated_at.desc())
+        ranked = select(rows.c.id, by_age.label("age")).subquery()
         with self._database.write() as connection:
+            too_many = select(ranked.c.id).where(ranked.c.age > MAX_SESSIONS_PER_CLIENT)
+            connection.execute(delete(rows).where(rows.c.id.in_(too_many)))
             connection.execute(delete(rows).where(rows.c.stopped_at < now - KEPT_AFTER_STOP_S))
             connection.execute(
                 update(rows)

@@ -185,7 +185,7 @@ class Server:
         for alarm in self.sightings.take_alarms():
             name = alarm.client.name
             _log.error("ALARM: an unsigned request from %s, where client %s signs: forged?", alarm.host, name)
-            self._nas_clients.alarm(name, "client.unsigned_request", now, {"host": alarm.host})
+            self._nas_clients.note(name, "client.unsigned_request", now, {"host": alarm.host})
 
     def _store_sightings(self) -> None:
         seen = self.sightings.take()

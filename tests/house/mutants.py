@@ -239,7 +239,7 @@ MUTANTS = [
            "spent is None or request.station is None or",
            "spent is None or", CHALLENGE),
     Mutant("repeats end with the patience of the NAS", "authn/matching.py",
-           "    if not 0 <= request.received - spent.at < window_s:",
+           "    if abs(request.received - spent.at) >= window_s:",
            "    if False:", CHALLENGE),
     Mutant("an Accept without a spend needs its reason", "store/attempts.py",
            "            if decision.without_spend is None:",

@@ -75,6 +75,13 @@ def test_old_sessions_are_forgotten_and_silent_ones_end(sessions, record):
         sessions.show(1)
 
 
+def test_a_client_cannot_fill_the_table(sessions, record, monkeypatch):
+    monkeypatch.setattr("store.sessions.MAX_SESSIONS_PER_CLIENT", 3)
+    sessions.record([replace(record, acct_session_id=b"%d" % number, at=1000.0 + number) for number in range(9)])
+    sessions.prune(2000.0)
+    assert {one.acct_session_id for one in sessions.open()} == {b"6", b"7", b"8"}
+
+
 def test_a_closed_session_stays_closed(sessions, record):
     sessions.record([record])
     sessions.close(1, 1200.0)

@@ -118,7 +118,7 @@ def end_sessions(installation: Installation, chosen: Sequence[Session], by: str)
             }
         )
         facts = {"session": one.id, "user": one.username, "nas": one.nas, "ended": ended}
-        NasClients(installation, by).alarm(one.client, "session.disconnect", now(), facts)
+        NasClients(installation, by).note(one.client, "session.disconnect", now(), facts)
     return outcomes
 
 
