@@ -158,3 +158,85 @@ def test_a_secret_is_never_an_argument():
             for word in ("password", "secret", "seed", "code"):
                 if word in parameter.name and not getattr(parameter, "is_flag", False):
                     assert parameter.name.endswith("_file"), f"{command.name} {parameter.name}"
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--input", "suffix,code-only"], "client c: code-only stands alone"),
+        (["--method", "chap"], "client c: chap needs the input mode code-only"),
+        (["--uniform-challenge"], "client c: a uniform challenge needs"),
+        (["--nas-timeout", "0.1"], "client c: a NAS waits"),
+        (["--charset", "klingon"], "client c: klingon is not a charset"),
+        (["--input", "suffix@2026-12-31"], "client c: at least one input mode"),
+    ],
+)
+def test_a_client_that_cannot_work_is_refused_by_name_with_the_reason(run, options, told):
+    with pytest.raises(TwinwardError, match=told):
+        run("client", "add", "c", "--network", "192.0.2.0/24", *options)
+    run("client", "add", "c", "--network", "192.0.2.0/24")
+    with pytest.raises(TwinwardError, match=told):
+        run("client", "set", "c", *options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--input", "nonsense"], ["--input", "suffix,prefix@soon"], ["--method", "eap"], ["--message-authenticator", "x"]],
+)
+def test_what_is_no_rule_is_wrong_usage(run, options):
+    run("client", "add", "c", "--network", "192.0.2.0/24", *options, as_json=False, status=2)
+
+
+def test_rules_come_back_as_they_were_set(run):
+    run(
+        "client",
+        "add",
+        "c",
+        "--network",
+        "192.0.2.0/24",
+        "--input",
+        "challenge,prefix@2030-12-31",
+        "--prompt",
+        "Code: ",
+    )
+    run("client", "set", "c", "--nas-timeout", "10", "--nas-tries", "2", "--no-repeats", "--max-rate", "50")
+    shown = run("client", "show", "c")
+    assert shown["input"] == "challenge,prefix@2030-12-31"
+    assert (shown["prompt"], shown["nas_timeout_s"], shown["repeat_window_s"]) == ("Code: ", 10.0, 0.0)
+    assert shown["max_logins_per_s"] == 50
+    run("client", "set", "c", "--max-rate", "0", "--charset", "cp1252", "--input", "code-only", "--method", "pap,chap")
+    shown = run("client", "show", "c")
+    assert (shown["max_logins_per_s"], shown["charset"], shown["methods"]) == (None, "cp1252", "chap,pap")
+    run("client", "set", "c", as_json=False, status=2)
+
+
+def test_a_rotation_needs_signed_requests_and_a_new_secret(run):
+    run("client", "add", "c", "--network", "192.0.2.0/24", "--secret-file", "-", typed="sixteen octets!!\n")
+    with pytest.raises(TwinwardError, match="has already"):
+        run("client", "rotate-secret", "c", "--secret-file", "-", typed="sixteen octets!!\n")
+    with pytest.raises(TwinwardError, match="one shared secret only"):
+        run("client", "rotate-secret", "c", "--end-old")
+    run("client", "rotate-secret", "c")
+    assert run("client", "show", "c")["shared_secrets"] == 2
+    with pytest.raises(TwinwardError, match="end the old one first"):
+        run("client", "set", "c", "--message-authenticator", "allow")
+    run("client", "rotate-secret", "c", "--end-old")
+    run("client", "set", "c", "--message-authenticator", "allow")
+    with pytest.raises(TwinwardError, match="do not tell which"):
+        run("client", "rotate-secret", "c")
+
+
+def test_the_audit_of_clients_names_weak_and_shared_secrets(run):
+    run("client", "add", "a", "--network", "192.0.2.0/24", "--secret-file", "-", typed="aaaaaaaaaaaaaaaaaaaa\n")
+    run("client", "add", "b", "--network", "198.51.100.0/24", "--secret-file", "-", typed="aaaaaaaaaaaaaaaaaaaa\n")
+    run("client", "add", "c", "--network", "203.0.113.0/24", "--message-authenticator", "allow")
+    a, b, c = run("client", "audit")["clients"]
+    assert (a["secret_strength"], a["secret_shared_with"], b["secret_shared_with"]) == ("weak", ["b"], ["a"])
+    assert (c["secret_strength"], c["safe_to_require"]) == ("strong", "no")
+
+
+def test_names_fold_realms_at_the_command_line_as_at_a_login(run, tmp_path):
+    path = tmp_path / "twinward.toml"
+    path.write_text(path.read_text().replace("realms = []", 'realms = ["example.org"]'))
+    assert run("user", "add", "Alice@Example.org", "--no-password")["user"] == "alice"
+    assert run("user", "show", "CORP\\ALICE")["name"] == "alice"

@@ -44,7 +44,7 @@ def add(
     **options: Any,
 ) -> None:
     """Add a NAS client. Running servers know it within a second or two."""
-    rules = changed_rules(ClientRules(), options)
+    rules = changed_rules(name, ClientRules(), options)
     shared_secret, made = _shared_secret(secret_file)
     with console.installation() as installation:
         added = NasClients(installation, console.by).add(
@@ -65,7 +65,7 @@ def set_(console: Console, /, name: str, as_json: bool, **options: Any) -> None:
         raise click.UsageError("name at least one rule to change")
     with console.installation() as installation:
         clients = NasClients(installation, console.by)
-        rules = changed_rules(clients.show(name).rules, options)
+        rules = changed_rules(name, clients.show(name).rules, options)
         clients.set_rules(name, rules, now())
     text = "\n".join([f"Client {name} has new rules.", *warnings(rules)])
     show({"client": name, "warnings": warnings(rules)}, text, as_json)
@@ -98,7 +98,8 @@ def show_(console: Console, name: str, as_json: bool) -> None:
     """Show one NAS client, without its shared secrets."""
     with console.installation() as installation:
         facts = _facts(NasClients(installation, console.by).show(name))
-    show(facts, "\n".join(f"{key.replace('_', ' '):24}{value}" for key, value in facts.items()), as_json)
+    lines = [f"{key.replace('_', ' '):24}{'-' if value is None else value}" for key, value in facts.items()]
+    show(facts, "\n".join(lines), as_json)
 
 
 @client.command("rotate-secret")

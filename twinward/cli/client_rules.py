@@ -84,17 +84,20 @@ def rule_options(command: Command) -> Command:
     return command
 
 
-def changed_rules(rules: ClientRules, options: Mapping[str, Any]) -> ClientRules:
-    """The rules with what the options say. Raises UsageError for what is no rule, OperationError for what cannot be."""
-    given = {name: value for name, value in options.items() if value is not None}
+def changed_rules(name: str, rules: ClientRules, options: Mapping[str, Any]) -> ClientRules:
+    """The rules of a client with what the options say.
+
+    Raises UsageError for what is no rule, OperationError for what cannot work together.
+    """
+    given = {key: value for key, value in options.items() if value is not None}
     try:
-        changes = {name: _CONVERSIONS[name](value) if name in _CONVERSIONS else value for name, value in given.items()}
+        changes = {key: _CONVERSIONS[key](value) if key in _CONVERSIONS else value for key, value in given.items()}
     except ValueError as fault:
         raise click.UsageError(str(fault)) from fault
     try:
         return replace(rules, **changes)
     except ValueError as fault:
-        raise OperationError(str(fault)) from fault
+        raise OperationError(f"client {name}: {fault}") from fault
 
 
 def warnings(rules: ClientRules) -> list[str]:
