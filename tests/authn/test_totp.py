@@ -67,3 +67,14 @@ def test_leading_zeros_count():
 def test_parameters_that_no_token_has_are_refused(period, digits):
     with pytest.raises(ValueError):
         TotpParameters(period, digits)
+
+
+@given(st.binary(max_size=200), st.integers(0, 2**40), st.sampled_from(list(Algorithm)))
+def test_the_hmac_is_that_of_the_standard_library(key, step, algorithm):
+    """Keys longer than a block of the hash are hashed first (RFC 2104 §3)."""
+    import hmac
+
+    digest = hmac.digest(key, step.to_bytes(8, "big"), algorithm)
+    offset = digest[-1] & 15
+    number = (int.from_bytes(digest[offset : offset + 4], "big") & 0x7FFFFFFF) % 10**8
+    assert code_at(Seed(key), TimeStep(step), TotpParameters(30, 8, algorithm)) == f"{number:08d}"
