@@ -84,22 +84,22 @@ class MsChapV2Proof:
 Proof = ChapProof | MsChapV2Proof
 
 
+_METHODS_BY_ATTRIBUTE: tuple[tuple[int, Method | None], ...] = (
+    (attributes.USER_PASSWORD, Method.PAP),
+    (attributes.CHAP_PASSWORD, Method.CHAP),
+    (attributes.EAP_MESSAGE, None),
+)
+
+
 def methods_of(packet: Packet) -> set[Method | None]:
     """Which methods the credentials in a packet are for; None stands for one that is not known here."""
-    found: set[Method | None] = set()
-    for kind, value in packet.attributes:
-        if kind == attributes.USER_PASSWORD:
-            found.add(Method.PAP)
-        elif kind == attributes.CHAP_PASSWORD:
-            found.add(Method.CHAP)
-        elif kind == attributes.EAP_MESSAGE:
+    found = {method for kind, method in _METHODS_BY_ATTRIBUTE if packet.first(kind) is not None}
+    if packet.first(attributes.VENDOR_SPECIFIC) is not None:
+        kinds = {kind for _, kind, _ in _microsoft(packet)}
+        if MS_CHAP2_RESPONSE in kinds:
+            found.add(Method.MSCHAPV2)
+        if MS_CHAP_RESPONSE in kinds:
             found.add(None)
-        elif kind == attributes.VENDOR_SPECIFIC and value[:4] == MICROSOFT.to_bytes(4, "big"):
-            kinds = {one for _, one, _ in _microsoft(packet)}
-            if MS_CHAP2_RESPONSE in kinds:
-                found.add(Method.MSCHAPV2)
-            if MS_CHAP_RESPONSE in kinds:
-                found.add(None)
     return found
 
 

@@ -7,7 +7,7 @@ signed in a way that no caller can leave out.
 
 import hashlib
 import hmac
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -48,6 +48,7 @@ class Packet:
 
     `octets` is the packet cut to its Length. `message_authenticator_at` is the
     offset of that attribute's 16-octet value, None if the packet has none.
+    `firsts` has the value of the first attribute of each type.
     """
 
     packet_code: int
@@ -56,13 +57,11 @@ class Packet:
     attributes: tuple[Attribute, ...]
     octets: bytes
     message_authenticator_at: int | None
+    firsts: Mapping[int, bytes]
 
     def first(self, attribute_type: int) -> bytes | None:
         """The value of the first attribute of a type, or None."""
-        for kind, value in self.attributes:
-            if kind == attribute_type:
-                return value
-        return None
+        return self.firsts.get(attribute_type)
 
     def all(self, attribute_type: int) -> list[bytes]:
         """The values of every attribute of a type, in order."""
@@ -95,6 +94,7 @@ def parse(octets: bytes) -> Packet:
         raise MalformedPacketError("Length is more than was received")
     octets = octets[:length]
     attributes: list[Attribute] = []
+    firsts: dict[int, bytes] = {}
     message_authenticator_at = None
     at = HEADER_OCTETS
     while at < length:
@@ -106,11 +106,13 @@ def parse(octets: bytes) -> Packet:
             if message_authenticator_at is not None or end - at != 2 + MAC_OCTETS:
                 raise MalformedPacketError(f"Message-Authenticator at octet {at} is doubled or not 16 octets")
             message_authenticator_at = at + 2
-        attributes.append((kind, octets[at + 2 : end]))
+        value = octets[at + 2 : end]
+        attributes.append((kind, value))
+        firsts.setdefault(kind, value)
         at = end
     if len(attributes) > MAX_ATTRIBUTES:
         raise MalformedPacketError(f"more than {MAX_ATTRIBUTES} attributes")
-    return Packet(octets[0], octets[1], octets[4:20], tuple(attributes), octets, message_authenticator_at)
+    return Packet(octets[0], octets[1], octets[4:20], tuple(attributes), octets, message_authenticator_at, firsts)
 
 
 def build_request(
