@@ -230,3 +230,17 @@ def test_who_still_types_the_old_way_is_told(alice, serve, run_twinward):
         for one in run_twinward("client", "audit", "kind")["input_modes"]
     }
     assert modes == {"suffix": [], "prefix": ["alice"]}
+
+
+@pytest.mark.parametrize(
+    "password",
+    ["fünf€ und mehr", "back\\slash \"quotes\" 'too'", "123456", "x", "SCRV1:", "\b\n\r\x7fINCORRECT", "y" * 122],
+)
+def test_passwords_as_people_have_them(serve, installation, password):
+    person = installations.add_person(installation, "Jürgen", password)
+    daemon = serve()
+    with Nas(daemon.port) as nas:
+        reply = nas.ask(access_request("JU\u0308RGEN", person.typed()))
+        assert reply.packet_code == PacketCode.ACCESS_ACCEPT
+        wrong = nas.ask(access_request("jürgen", "z" + person.typed(30)[1:], identifier=2))
+        assert wrong.packet_code == PacketCode.ACCESS_REJECT
