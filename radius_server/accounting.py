@@ -45,6 +45,8 @@ _EVENTS = {
 }
 _CODES = frozenset((PacketCode.ACCOUNTING_REQUEST, PacketCode.STATUS_SERVER))
 MAX_DELAY_S = 7 * 86400
+MAX_OCTETS = (1 << 63) - 1
+"""What a database holds in one number. Gigawords can tell of more, and no session has carried it."""
 
 
 class AccountingHandler:
@@ -75,13 +77,7 @@ class AccountingHandler:
             except Exception:  # noqa: BLE001 - one datagram must not stop the server; it is dropped, never answered
                 _log.exception("a datagram was dropped for an error in twinward")
                 self._gate.drop(Cause.BUG, datagram, now)
-        try:
-            replies += self._store(records, now)
-        except Exception:  # noqa: BLE001 - likewise: these records meet silence, and come again
-            _log.exception("accounting was dropped for an error in twinward")
-            for admitted, _, _ in records:
-                self._gate.drop(Cause.BUG, admitted.datagram, now)
-        return replies
+        return replies + self._store_or_drop(records, now)
 
     def wait_s(self, now: Moment) -> float | None:
         """Nothing is ever due here but what comes in."""
@@ -120,6 +116,19 @@ class AccountingHandler:
             replies.append(Datagram(seen.octets, datagram.listener, datagram.peer, datagram.local))
         elif not isinstance(seen, InFlight):
             records.append((admitted, key, record))
+
+    def _store_or_drop(self, records: list[tuple[Admitted, Key, SessionRecord]], now: Moment) -> list[Datagram]:
+        """Store all together; after an error in twinward each alone, so that one takes no other with it."""
+        try:
+            return self._store(records, now)
+        except Exception:  # noqa: BLE001 - likewise: what cannot be stored meets silence, and comes again
+            if len(records) > 1:
+                return [reply for one in records for reply in self._store_or_drop([one], now)]
+            _log.exception("accounting was dropped for an error in twinward")
+            [(admitted, key, _)] = records
+            self._duplicates.forget(key, admitted.packet.authenticator)
+            self._gate.drop(Cause.BUG, admitted.datagram, now)
+            return []
 
     def _store(self, records: list[tuple[Admitted, Key, SessionRecord]], now: Moment) -> list[Datagram]:
         if not records:
@@ -198,7 +207,7 @@ def _integer(packet: Packet, kind: int) -> int | None:
 
 def _octets(packet: Packet, low: int, high: int) -> int:
     """A count of octets with its overflows (RFC 2869 §5.1)."""
-    return ((_integer(packet, high) or 0) << 32) + (_integer(packet, low) or 0)
+    return min(((_integer(packet, high) or 0) << 32) + (_integer(packet, low) or 0), MAX_OCTETS)
 
 
 def _address(packet: Packet) -> str | None:

@@ -27,7 +27,7 @@ class Port:
     """The accounting port over a list."""
 
     def __init__(self):
-        self.records, self.is_down = [], False
+        self.records, self.is_down, self.poison = [], False, None
         self.drops = Drops()
         gate = Gate(Clients([LAB]), self.drops, Sightings())
         duplicates = Duplicates(lifetime_s=45, max_entries=100)
@@ -36,6 +36,8 @@ class Port:
     def record(self, records):
         if self.is_down:
             raise StoreUnavailableError("the store is down")
+        if any(record.acct_session_id == self.poison for record in records):
+            raise OverflowError("an error in twinward")
         self.records += records
 
     def turn(self, *octets, at=1000.0, seconds=0.0):
@@ -80,6 +82,23 @@ def test_what_cannot_be_stored_meets_silence_and_its_repeat_is_stored():
     port.is_down = False
     assert len(port.turn(request)) == 1
     assert len(port.records) == 1
+
+
+def test_a_record_that_meets_an_error_takes_no_other_with_it():
+    port = Port()
+    port.poison = b"poison"
+    bad, good = accounting_request(START, (44, b"poison")), accounting_request(START, *WHO, identifier=2)
+    assert [octets[1] for octets in port.turn(bad, good)] == [2]
+    assert port.drops.counts == {Cause.BUG: 1}
+    port.poison = None
+    assert [octets[1] for octets in port.turn(bad)] == [1]
+
+
+def test_more_gigawords_than_a_database_can_count_are_as_many_as_it_can():
+    """Found by the fuzzer: the number did not fit, and everybody's accounting of that moment was lost."""
+    port = Port()
+    port.turn(accounting_request(STOP, *WHO, (42, b"\xff" * 4), (52, b"\xff" * 4)))
+    assert port.records[0].input_octets == (1 << 63) - 1
 
 
 @pytest.mark.parametrize(
