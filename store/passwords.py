@@ -1,13 +1,22 @@
-"""Password hashing (argon2id, RFC 9106)."""
+"""Password hashing: argon2id (RFC 9106) for our own, and what other programs made for imported ones.
+
+An imported hash is checked as it is, and gives way to one of ours at the next
+good login: `renew`.
+"""
 
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from argon2 import PasswordHasher, Type
-from argon2.exceptions import Argon2Error, InvalidHashError, VerifyMismatchError
+from argon2.exceptions import Argon2Error, HashingError, InvalidHashError, VerifyMismatchError
 
-from authn.decision import Finding
+from authn.errors import OperationError
+from authn.first_factor import Finding
 from authn.secret import Password, Secret
+from store import foreign_hashes
+
+_OWN = "$argon2id$"
 
 
 class PasswordHash(Secret):
@@ -41,17 +50,84 @@ class Passwords:
         return PasswordHash(self._hasher.hash(_normal(password)).encode("ascii"))
 
     def check(self, password: Password, password_hash: PasswordHash) -> Finding:
-        """Whether the password belongs to the hash.
+        """Whether the password belongs to the hash, our own or a foreign one.
 
-        CANNOT_TELL for a hash of no known form, and when memory runs out.
+        CANNOT_TELL for a hash of no known form, for one that this machine's
+        libcrypt does not know, and when memory runs out.
         """
+        text = password_hash.reveal().decode("ascii", "replace")
         try:
-            self._hasher.verify(password_hash.reveal().decode("ascii"), _normal(password))
+            foreign = None if text.startswith(_OWN) else foreign_hashes.parse(text)
+        except OperationError:
+            return Finding.CANNOT_TELL
+        finding = Finding.FAILED
+        for octets in _as_hashed(password):
+            finding = self._check_own(octets, text) if foreign is None else foreign.check(octets)
+            if finding is not Finding.FAILED:
+                break
+        return finding
+
+    def needs_renewal(self, password_hash: PasswordHash) -> bool:
+        """Whether the hash is foreign, or argon2id with other parameters than those set."""
+        text = password_hash.reveal().decode("ascii", "replace")
+        try:
+            return not text.startswith(_OWN) or self._hasher.check_needs_rehash(text)
+        except InvalidHashError:
+            return True
+
+    def renew(self, password: Password, password_hash: PasswordHash) -> PasswordHash | None:
+        """A new hash of a password that has PASSED against this one, or None if this one is to stay.
+
+        It stays where it needs no renewal, and when memory runs out. It also
+        stays where bcrypt has read the first 72 octets of a longer password: the
+        rest may be mistyped, and a new hash would make the mistake the password.
+        """
+        if not self.needs_renewal(password_hash):
+            return None
+        text = password_hash.reveal().decode("ascii", "replace")
+        if not text.startswith(_OWN) and not foreign_hashes.parse(text).reads_all(password.reveal()):
+            return None
+        try:
+            return self.hash(password)
+        except (HashingError, MemoryError):
+            return None
+
+    def _check_own(self, octets: bytes, text: str) -> Finding:
+        """Takes argon2id of any parameters: ours may have been set dearer once than what an import may bring."""
+        try:
+            self._hasher.verify(text, octets)
         except VerifyMismatchError:
             return Finding.FAILED
-        except (Argon2Error, InvalidHashError, UnicodeDecodeError, MemoryError):
+        except (Argon2Error, InvalidHashError, UnicodeEncodeError, MemoryError):
             return Finding.CANNOT_TELL
         return Finding.PASSED
+
+
+def read_foreign_hash(text: str) -> PasswordHash:
+    """The hash of a password that another program made, in its printable form.
+
+    Raises OperationError, which says what is wrong and what is accepted and
+    does not repeat the hash: no known form, too weak, too dear to check, or a
+    method that this machine's libcrypt lacks.
+    """
+    text = text.strip()
+    if missing := foreign_hashes.parse(text).missing():
+        raise OperationError(missing)
+    return PasswordHash(text.encode("ascii"))
+
+
+def _as_hashed(password: Password) -> Iterator[bytes]:
+    """The octets that may have been hashed, the likeliest first.
+
+    Ours are in NFC, and so is what nearly every keyboard sends: one hash decides,
+    right or wrong. Only what was typed in another form is tried as it is, too,
+    for a program that took it so. (A hash of another form whose password is typed
+    in NFC does not pass; that cost a second hash at every wrong umlaut.)
+    """
+    normal = _normal(password)
+    yield normal
+    if normal != password.reveal():
+        yield password.reveal()
 
 
 def _normal(password: Password) -> bytes:

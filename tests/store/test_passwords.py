@@ -1,22 +1,14 @@
-"""argon2id, and the pool that hashes beside the login path."""
-
-import selectors
-import threading
+"""argon2id for our own passwords, and when a hash is to be renewed."""
 
 import pytest
-from support import installations
 from support.installations import CHEAP
 
-from authn.account import UserId
-from authn.client import ClientId
-from authn.decision import AskFirstFactor, Finding
-from authn.secret import Password, Verifier
-from store.contexts import verifier_context
-from store.keyring import KeyId, KeyRing, new_data_key
-from store.password_pool import PasswordPool
-from store.passwords import HashingSettings, PasswordHash, Passwords
+from authn.errors import OperationError
+from authn.first_factor import Finding
+from authn.secret import Password
+from store.passwords import HashingSettings, PasswordHash, Passwords, read_foreign_hash
 
-RING = KeyRing(KeyId(1), {KeyId(1): new_data_key()})
+SSHA = "{SSHA}gffVGcxLEflQeWZ2pXWg/6wQxDiP8NBU"  # by slappasswd, of the password "x"
 
 
 def test_the_default_is_argon2id_of_19_mib_and_two_passes():
@@ -30,93 +22,80 @@ def test_a_password_is_known_again_and_another_is_not():
     assert passwords.check(Password("grün€".encode()), hashed) is Finding.PASSED
     assert passwords.check(Password("grun€".encode()), hashed) is Finding.FAILED
     assert passwords.check(Password(b""), hashed) is Finding.FAILED
-    for broken in (b"", b"x", b"\xff", b"$argon2id$v=19$m=1", b"$1$md5"):
+    for broken in (b"", b"x", b"\xff", b"$argon2id$v=19$m=1", b"$argon2id$\xff", b"$1$md5"):
         assert passwords.check(Password(b"x"), PasswordHash(broken)) is Finding.CANNOT_TELL
-
-
-class Waiting:
-    """Passwords that hash when the test says so."""
-
-    def __init__(self):
-        self.go, self.started = threading.Event(), threading.Event()
-
-    def check(self, _password, _hash):
-        self.started.set()
-        self.go.wait(10)
-        return Finding.PASSED
-
-
-def question(user_id=1, sealed_for=1, client_id=1):
-    sealed = RING.seal(PasswordHash(b"hash"), verifier_context(sealed_for))
-    return AskFirstFactor(UserId(user_id), Password(b"pw"), Verifier(sealed), ClientId(client_id))
-
-
-def all_answers(pool, count):
-    answers = []
-    with selectors.DefaultSelector() as selector:
-        selector.register(pool, selectors.EVENT_READ)
-        while len(answers) < count:
-            assert selector.select(10), "no answer came"
-            answers += pool.answers()
-    return {ticket: checked.finding for ticket, checked in answers}
-
-
-@pytest.fixture
-def pool():
-    time = [0.0]
-    made = PasswordPool(Waiting(), RING, threads=1, max_waiting=2, max_wait_s=1.0, clock=lambda: time[0])
-    made.time = time
-    yield made
-    made._passwords.go.set()
-    made.close()
-
-
-def test_questions_over_the_bound_and_over_the_time_are_answered_overloaded(pool):
-    pool.ask("first", question(), 99.0)
-    assert pool._passwords.started.wait(10)
-    for ticket in ("second", "third", "over the bound"):
-        pool.ask(ticket, question(), 99.0)
-    pool.time[0] = 1.1
-    pool._passwords.go.set()
-    assert all_answers(pool, 4) == {
-        "first": Finding.PASSED,
-        "second": Finding.OVERLOADED,
-        "third": Finding.OVERLOADED,
-        "over the bound": Finding.OVERLOADED,
-    }
-
-
-def test_a_hash_that_belongs_to_another_user_is_a_broken_seal(pool):
-    pool._passwords.go.set()
-    pool.ask("moved", question(user_id=1, sealed_for=2), 99.0)
-    assert all_answers(pool, 1) == {"moved": Finding.SEAL_BROKEN}
-
-
-def test_clients_are_served_in_turn(pool):
-    pool._max_waiting = 9
-    pool.ask("first", question(), 99.0)
-    assert pool._passwords.started.wait(10)
-    for number in range(5):
-        pool.ask(f"crowd {number}", question(client_id=1), 99.0)
-    pool.ask("alone", question(client_id=2), 99.0)
-    pool._passwords.go.set()
-    order = list(all_answers(pool, 7))
-    assert order.index("alone") <= 2
-
-
-def test_nobody_is_hashed_for_after_the_login_was_given_up(pool):
-    pool.ask("first", question(), 99.0)
-    assert pool._passwords.started.wait(10)
-    pool.ask("late", question(), 0.5)
-    pool.time[0] = 0.6
-    pool._passwords.go.set()
-    assert all_answers(pool, 2)["late"] is Finding.OVERLOADED
+        assert passwords.needs_renewal(PasswordHash(broken))
 
 
 def test_an_umlaut_is_one_letter_however_it_was_typed():
     """A keyboard may send ü as one code point or as u with a mark."""
-    passwords = Passwords(installations.CHEAP)
+    passwords = Passwords(CHEAP)
     made = passwords.hash(Password("fünf".encode()))
     assert passwords.check(Password("fu\u0308nf".encode()), made) is Finding.PASSED
     assert passwords.check(Password(b"f\xfcnf"), made) is Finding.FAILED
     assert passwords.check(Password(b"f\xfcnf"), passwords.hash(Password(b"f\xfcnf"))) is Finding.PASSED
+
+
+def test_argon2id_of_other_parameters_is_checked_and_needs_renewal():
+    """A changed configuration shuts nobody out, whichever way the umlaut is typed."""
+    before, after = Passwords(CHEAP), Passwords(HashingSettings(memory_kib=16, time_cost=2, parallelism=1))
+    made = before.hash(Password("fünf".encode()))
+    assert not before.needs_renewal(made)
+    assert after.needs_renewal(made)
+    for typed in ("fünf", "fu\u0308nf"):
+        assert after.check(Password(typed.encode()), made) is Finding.PASSED
+    renewed = after.renew(Password("fünf".encode()), made)
+    assert not after.needs_renewal(renewed)
+    assert after.renew(Password("fünf".encode()), renewed) is None
+
+
+def test_djangos_prefix_makes_a_hash_foreign_also_at_our_parameters():
+    passwords = Passwords(CHEAP)
+    made = passwords.hash(Password(b"x")).reveal().decode()
+    foreign = read_foreign_hash(f"argon2{made}")
+    assert passwords.check(Password(b"x"), foreign) is Finding.PASSED
+    assert passwords.needs_renewal(foreign)
+
+
+def test_a_foreign_hash_needs_renewal():
+    passwords = Passwords(CHEAP)
+    foreign = read_foreign_hash(f" {SSHA}\n")
+    assert passwords.check(Password(b"x"), foreign) is Finding.PASSED
+    assert passwords.check(Password(b"y"), foreign) is Finding.FAILED
+    assert passwords.needs_renewal(foreign)
+    assert not passwords.needs_renewal(passwords.renew(Password(b"x"), foreign))
+
+
+class Counting:
+    """A foreign hash that counts what is computed, and that belongs to one row of octets."""
+
+    def __init__(self, octets):
+        self.octets, self.computed = octets, 0
+
+    def check(self, octets):
+        self.computed += 1
+        return Finding.PASSED if octets == self.octets else Finding.FAILED
+
+
+@pytest.mark.parametrize(
+    ("hashed", "typed", "finding", "computed"),
+    [
+        (b"x", b"x", Finding.PASSED, 1),
+        (b"x", b"y", Finding.FAILED, 1),
+        ("ü".encode(), "ü".encode(), Finding.PASSED, 1),
+        ("ü".encode(), "ö".encode(), Finding.FAILED, 1),
+        ("ü".encode(), "u\u0308".encode(), Finding.PASSED, 1),
+        ("u\u0308".encode(), "u\u0308".encode(), Finding.PASSED, 2),
+        (b"\xfc", b"\xfc", Finding.PASSED, 1),
+    ],
+)
+def test_one_hash_decides_unless_an_odd_form_was_typed(monkeypatch, hashed, typed, finding, computed):
+    foreign = Counting(hashed)
+    monkeypatch.setattr("store.foreign_hashes.parse", lambda _: foreign)
+    assert Passwords(CHEAP).check(Password(typed), PasswordHash(b"any")) is finding
+    assert foreign.computed == computed
+
+
+def test_reading_a_hash_that_cannot_be_kept_says_why():
+    with pytest.raises(OperationError, match="MD5-crypt is not imported"):
+        read_foreign_hash("$1$mxWV7Lmr$Fxiclg680P4/DZ7TQ87mV/")
