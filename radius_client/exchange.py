@@ -3,10 +3,10 @@
 Retransmissions are the same octets, so the server knows them again. A reply is
 believed only when identifier, Response Authenticator and Message-Authenticator
 prove it; anything else is passed over and the wait goes on, so that a forger
-who is faster than the server gains nothing.
+who is faster than the server gains nothing. If none is proven in the end, the
+error says why the last one was passed over.
 """
 
-import select
 import socket
 import time
 from collections.abc import Callable
@@ -48,28 +48,28 @@ def exchange(server: Server, request: bytes, *, deadline: float, clock: Callable
         family, kind, protocol, _, address = socket.getaddrinfo(server.host, server.port, type=socket.SOCK_DGRAM)[0]
     except OSError as error:
         raise NoReplyError(f"{server}: {error.strerror}") from error
+    why = "no reply"
     with socket.socket(family, kind, protocol) as udp:
         try:
             udp.connect(address)
-            udp.setblocking(False)
             for _ in range(server.tries):
                 udp.send(request)
-                reply = _await_reply(udp, server, request, min(deadline, clock() + server.timeout_s), clock)
+                reply, why = _await_reply(udp, server, request, min(deadline, clock() + server.timeout_s), clock, why)
                 if reply is not None:
                     return reply
                 if clock() >= deadline:
                     break
         except OSError as error:
             raise NoReplyError(f"{server}: {error.strerror or error}") from error
-    raise NoReplyError(f"{server}: no reply")
+    raise NoReplyError(f"{server}: {why}")
 
 
 def _await_reply(
-    udp: socket.socket, server: Server, request: bytes, until: float, clock: Callable[[], float]
-) -> Packet | None:
+    udp: socket.socket, server: Server, request: bytes, until: float, clock: Callable[[], float], why: str
+) -> tuple[Packet | None, str]:
+    """The first proven reply, or None with the reason there is none: `why`, unless more is known by now."""
     while (left := until - clock()) > 0:
-        if not select.select([udp], [], [], left)[0]:
-            return None
+        udp.settimeout(left)  # not `select`, which knows no descriptor from 1024 on
         try:
             reply = parse(udp.recv(MAX_PACKET_OCTETS))
             if reply.identifier != request[1]:
@@ -80,7 +80,10 @@ def _await_reply(
                 server.shared_secret,
                 require_message_authenticator=server.require_message_authenticator,
             )
-        except (ProtocolError, BlockingIOError):
+        except ProtocolError as error:
+            why = f"no reply that can be believed; one was passed over: {error}"
             continue
-        return reply
-    return None
+        except TimeoutError:
+            break
+        return reply, why
+    return None, why

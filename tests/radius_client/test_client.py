@@ -1,5 +1,7 @@
 """The client believes proven replies only, and fails over."""
 
+import os
+import resource
 import socket
 import threading
 import time
@@ -133,6 +135,117 @@ def test_the_deadline_bounds_the_whole_exchange():
         with pytest.raises(NoReplyError):
             Client([server(port, timeout_s=60)] * 3, deadline_s=0.3).authenticate("alice", b"pw")
         assert time.monotonic() - started < 3
+
+
+def test_a_question_may_have_less_time_than_the_client():
+    with partner(lambda *_: ()) as (port, seen):
+        client = Client([server(port, timeout_s=60)] * 3, deadline_s=60)
+        started = time.monotonic()
+        with pytest.raises(NoReplyError):
+            client.authenticate("alice", b"pw", timeout_s=0.3)
+        with pytest.raises(NoReplyError):
+            client.answer(Challenged(server(port, timeout_s=60), (), b"the state"), "alice", b"1", timeout_s=0.3)
+        assert time.monotonic() - started < 3
+        sent = len(seen)
+        with pytest.raises(NoReplyError, match="no time was left"):
+            client.authenticate("alice", b"pw", timeout_s=0.0)
+        assert len(seen) == sent
+
+
+def test_a_silent_server_does_not_take_the_time_of_the_next():
+    with partner(lambda *_: ()) as (silent, _), partner(accept) as (good, _):
+        outcome = Client([server(silent, timeout_s=60), server(good)], deadline_s=2).authenticate("alice", b"pw")
+    assert outcome.server.port == good
+
+
+def test_a_silent_server_is_asked_last_until_its_dead_time_is_over():
+    now = 0.0
+    is_up = threading.Event()
+
+    def script(request, count):
+        return accept(request, count) if is_up.is_set() else []
+
+    with partner(script) as (first, at_first), partner(accept) as (second, at_second):
+        client = Client(
+            [server(first, timeout_s=0.1, tries=1), server(second)],
+            dead_time_s=30,
+            clock=lambda: now + time.monotonic(),
+        )
+        client.authenticate("alice", b"pw")
+        client.authenticate("alice", b"pw")
+        assert (len(at_first), len(at_second)) == (1, 2)
+        is_up.set()
+        now += 31
+        assert client.authenticate("alice", b"pw").server.port == first
+        assert client.authenticate("alice", b"pw").server.port == first
+
+
+def test_a_server_in_its_dead_time_is_asked_when_no_other_answers_and_counts_as_alive_once_it_does():
+    is_up = threading.Event()
+
+    def script(request, count):
+        return accept(request, count) if is_up.is_set() else []
+
+    with partner(lambda *_: ()) as (first, at_first), partner(script) as (second, _):
+        client = Client([server(port, timeout_s=0.1, tries=1) for port in (first, second)], dead_time_s=30)
+        with pytest.raises(NoReplyError):
+            client.authenticate("alice", b"pw")
+        is_up.set()
+        assert client.authenticate("alice", b"pw").server.port == second
+        assert client.authenticate("alice", b"pw").server.port == second
+    assert len(at_first) == 2
+
+
+@pytest.mark.parametrize(
+    ("script", "why"),
+    [
+        (lambda *_: (), "no reply$"),
+        (lambda request, _: [unsigned(2)(request)], "there is no Message-Authenticator$"),
+        (
+            lambda request, _: [build_reply(PacketCode.ACCESS_ACCEPT, request, [], b"another")],
+            "Authenticator is wrong$",
+        ),
+        (lambda *_: [b"\x02"], "shorter than a header$"),
+    ],
+)
+def test_the_error_says_why_no_reply_was_believed(script, why):
+    with partner(script) as (port, _), pytest.raises(NoReplyError, match=why):
+        Client([server(port, tries=2)]).authenticate("alice", b"pw")
+
+
+def test_a_probe_is_a_signed_status_server():
+    with partner(accept) as (port, seen):
+        Client([server(port)], nas_identifier="nas").probe(server(port))
+    request = parse(seen[0])
+    assert request.packet_code == PacketCode.STATUS_SERVER
+    assert request.message_authenticator_at == 22
+    assert request.first(attributes.NAS_IDENTIFIER) == b"nas"
+
+
+def test_a_probe_that_nobody_answers_raises_in_time():
+    with partner(lambda *_: ()) as (port, _):
+        started = time.monotonic()
+        with pytest.raises(NoReplyError):
+            Client([server(port, timeout_s=60)]).probe(server(port, timeout_s=60), timeout_s=0.2)
+        assert time.monotonic() - started < 3
+
+
+def test_a_process_with_many_open_files_can_ask():
+    """`select` would refuse a descriptor of 1024 or more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 1200:
+        pytest.skip("this system allows no 1200 open files")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 1200), hard))
+    held = [os.open(os.devnull, os.O_RDONLY)]
+    try:
+        with partner(accept) as (port, _):
+            while held[-1] < 1024:
+                held.append(os.dup(held[0]))
+            assert isinstance(Client([server(port)]).authenticate("alice", b"pw"), Accepted)
+    finally:
+        for descriptor in held:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_a_challenge_is_answered_at_the_same_server_with_its_state():
