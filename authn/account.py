@@ -1,4 +1,4 @@
-"""What is known of one user at the moment of judging: password verifier, tokens, tally.
+"""What is known of one user at the moment of judging: password verifier, tokens, tally, exemptions.
 
 Unknown names get the decoy, which has all of it and can never be let in, so
 that every name costs the same work.
@@ -7,13 +7,17 @@ that every name costs the same work.
 from dataclasses import dataclass
 from typing import NewType
 
+from authn.exemption import Exemption
 from authn.instants import UnixSeconds
-from authn.lockout import NO_FAILURES, Tally
+from authn.lockout import NO_FAILURES, Bucket, Tally
+from authn.otp import OtpParameters, TimeStep, TotpParameters
 from authn.secret import Seed, Verifier
-from authn.totp import TimeStep, TotpParameters
 
 UserId = NewType("UserId", int)
 TokenId = NewType("TokenId", int)
+RecoveryCodeId = NewType("RecoveryCodeId", int)
+
+NO_BUCKET = Bucket()
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +30,7 @@ class LastSpend:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """An active TOTP token.
+    """An active token that makes codes.
 
     `last_step` is the newest step ever spent; nothing at or below it is accepted
     again. `drift` is the learned offset of the device's clock, in steps.
@@ -34,18 +38,28 @@ class Token:
 
     id: TokenId
     seed: Seed
-    parameters: TotpParameters
+    parameters: OtpParameters
     drift: int
     last_step: TimeStep
     last_spend: LastSpend | None = None
 
 
 @dataclass(frozen=True, slots=True)
+class RecoveryCode:
+    """An unused recovery code, as its hash."""
+
+    id: RecoveryCodeId
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """A user as the rules see one, for one request.
 
-    `tally` is that of this user at this client; `answers` counts the answers
-    already given in the conversation that the request goes on with.
+    `tally` is that of this user at the place of the request, `known_at` when the
+    user last came from there (None: never), `strangers` and `place_strangers` the buckets
+    of the user and of the place. `answers` counts the answers already given in the
+    conversation that the request goes on with.
     """
 
     id: UserId | None  # None: the decoy
@@ -56,6 +70,16 @@ class Account:
     broken_seals: bool = False  # some row of this user would not open
     groups: tuple[str, ...] = ()
     answers: int = 0
+    known_at: UnixSeconds | None = None
+    strangers: Bucket = NO_BUCKET
+    place_strangers: Bucket = NO_BUCKET
+    recovery_codes: tuple[RecoveryCode, ...] = ()
+    exemptions: tuple[Exemption, ...] = ()
+
+    @property
+    def is_known_place(self) -> bool:
+        """Whether this user has logged in from the place of the request before."""
+        return self.known_at is not None
 
 
 DECOY = Account(
@@ -64,4 +88,5 @@ DECOY = Account(
     verifier=None,
     tokens=(Token(TokenId(0), Seed(bytes(20)), TotpParameters(), 0, TimeStep(0)),),
 )
-"""Walked through for unknown names. Disabled and without an id: `decide` cannot accept it."""
+"""Walked through for unknown names. Disabled and without an id: `decide` cannot accept it, but where another
+first factor alone lets in who is not known here."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from authn.decide import decide
-from authn.decision import AskFirstFactor, CheckedPassword
+from authn.first_factor import AskFirstFactor, CheckedPassword
 from authn.policy import Policy
 from authn.ports import AttemptStore, Settlement
 from authn.request import NOBODY, AccessRequest

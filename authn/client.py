@@ -91,6 +91,8 @@ class ClientRules:
     charset: str | None = None  # of names and passwords that are not UTF-8
     max_logins_per_s: int | None = None
     disconnect_port: int = DISCONNECT_PORT
+    recovery_codes: bool = True  # whether one is taken in the place of a code
+    shadow_until: UnixSeconds | None = None  # till then a password alone lets in, and what a code would do is noted
     _lasting: tuple[InputMode, ...] | None = field(init=False, repr=False, compare=False, default=None)
 
     def __post_init__(self) -> None:
@@ -114,6 +116,10 @@ class ClientRules:
         if self._lasting is not None:
             return self._lasting
         return tuple(one.mode for one in self.inputs if one.until is None or now < one.until)
+
+    def shadows_at(self, now: UnixSeconds) -> bool:
+        """Whether codes are not enforced yet, only looked at."""
+        return self.shadow_until is not None and now < self.shadow_until
 
     @property
     def deadline_s(self) -> float:
@@ -142,6 +148,8 @@ class ClientRules:
             raise ValueError("a separator is neither a letter nor a digit")
         if self.uniform_challenge and InputMode.CHALLENGE not in modes:
             raise ValueError("a uniform challenge needs the input mode challenge")
+        if self.shadow_until is not None and modes[0] in _ALONE:
+            raise ValueError(f"shadow mode is for clients that ask for password and code; this one is {modes[0]}")
 
     def _check_methods(self) -> None:
         if not self.methods:

@@ -1,60 +1,61 @@
-"""What the login rules say: a verdict with the writes it needs, or a question to a first factor."""
+"""What the login rules say: a verdict with the writes it needs, and what is worth telling of it."""
 
 from dataclasses import dataclass
 from enum import Enum
 
-from authn.account import LastSpend, TokenId, UserId
-from authn.client import ClientId, InputMode
+from authn.account import LastSpend, RecoveryCodeId, TokenId
+from authn.client import InputMode
+from authn.exemption import ExemptionId, ExemptionKind
+from authn.first_factor import Finding
 from authn.instants import UnixSeconds
-from authn.lockout import Tally
-from authn.secret import Password, Verifier
-from authn.totp import TimeStep
+from authn.lockout import Bucket, Tally
+from authn.otp import TimeStep
+from authn.secret import Verifier
 from authn.verdict import Verdict
 
 
-class Finding(Enum):
-    """What a first factor said of a password."""
-
-    PASSED = "passed"
-    FAILED = "failed"
-    CANNOT_TELL = "cannot tell"
-    SEAL_BROKEN = "seal broken"  # the verifier was altered in the database
-    OVERLOADED = "overloaded"
-
-
 @dataclass(frozen=True, slots=True)
-class CheckedPassword:
-    """A finding, and the verifier it was made against: a password changed meanwhile is checked anew."""
+class SpendStep:
+    """Take `step`, and every step before it, out of use; remember the clock's drift and whose attempt it was.
 
-    finding: Finding
-    verifier: Verifier
-
-
-@dataclass(frozen=True, slots=True)
-class AskFirstFactor:
-    """No decision yet: the code is right or comes later, now the password must be checked."""
-
-    user_id: UserId
-    password: Password
-    verifier: Verifier
-    client_id: ClientId  # whose turn it takes: clients are served in turn
-
-
-@dataclass(frozen=True, slots=True)
-class Spend:
-    """Take `step`, and every step before it, out of use; remember the clock's drift and whose attempt it was."""
+    `clock_off_s` is how far the device seems to be ahead of this server.
+    """
 
     token_id: TokenId
     step: TimeStep
     drift: int
     by: LastSpend
+    clock_off_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SpendRecoveryCode:
+    """Take a recovery code out of use."""
+
+    code_id: RecoveryCodeId
+    at: UnixSeconds
+
+
+@dataclass(frozen=True, slots=True)
+class SpendExemption:
+    """Count one login of an exemption."""
+
+    exemption_id: ExemptionId
+    kind: ExemptionKind
+    at: UnixSeconds
+
+
+Spend = SpendStep | SpendRecoveryCode | SpendExemption
+"""What an Accept takes out of use, by a conditional write that has the last word."""
 
 
 class WithoutSpend(Enum):
-    """Why an Accept may leave without spending a code. There is no other reason."""
+    """Why an Accept may leave without spending anything. There is no other reason."""
 
     REPEAT = "repeat"  # the attempt that spent the code asks again
     PASSWORD_ONLY = "password-only"
+    SHADOW = "shadow"  # the client does not enforce codes yet
+    UPSTREAM = "upstream"  # another server alone lets in who has no token here yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +69,31 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
-    """A verdict and the writes it needs. `tally` is None when the tally stays as it is.
+class Trace:
+    """How a login was judged, for who explains it. Nothing of it was typed but lengths."""
 
-    `mode` is how the field was read, where that is known.
+    rule: str = ""  # the rule of the policy that held
+    keeper: str = ""  # the first factor that was asked
+    finding: Finding | None = None
+    split: tuple[int, int] | None = None  # octets read as password, and as code
+    offset: int | None = None  # steps between the code and the present
+    period_s: int | None = None  # of the token; with WRONG_PERIOD that of the app
+    wait_s: int | None = None  # until the device shows its next code
+    would_be: str | None = None  # at a client in shadow mode: what enforcement would have come to
+    alerts: bool = False
+
+
+NO_TRACE = Trace()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A verdict and the writes it needs. What is None stays as it is.
+
+    `mode` is how the field was read, where that is known. `place_strangers` is
+    the size of the bucket that one more failure goes into at the place of the
+    request; others of the batch may share it, so the store counts. `renewed`
+    takes the place of the verifier that the password was checked against.
     """
 
     verdict: Verdict
@@ -80,3 +102,7 @@ class Decision:
     without_spend: WithoutSpend | None = None
     answer: Answer | None = None
     mode: InputMode | None = None
+    strangers: Bucket | None = None
+    place_strangers: int | None = None
+    renewed: Verifier | None = None
+    trace: Trace = NO_TRACE

@@ -21,8 +21,8 @@ from typing import Generic, TypeVar
 
 from authn.authenticate import MAX_BATCH, Login, authenticate
 from authn.client import ClientId
-from authn.decision import AskFirstFactor
 from authn.errors import KeyRingError, StoreError
+from authn.first_factor import AskFirstFactor
 from authn.lanes import Lanes
 from authn.policy import Policy
 from authn.ports import AttemptStore, FirstFactor

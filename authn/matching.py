@@ -1,16 +1,20 @@
-"""Which token and time step a typed code belongs to, and whether the same attempt has been here before."""
+"""Which token and step a typed code belongs to, and whether the same attempt has been here before."""
 
 import hmac
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from authn.account import Account, Token
 from authn.client import InputMode
 from authn.credentials import Credentials, answer, readings
+from authn.instants import UnixSeconds
+from authn.otp import HotpParameters, TimeStep, match_proof, match_step, steps_around
 from authn.policy import Policy
 from authn.request import AccessRequest
-from authn.totp import TimeStep, match_proof, match_step
 
 FINGERPRINT_OCTETS = 16
+GUESS_LASTS_S = 30
+"""A wrong guess is the same one as long as no new code can have come into the window."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,51 +32,89 @@ class Match:
         token = self.token
         if self.step <= token.last_step:
             return False
-        code, parameters = self.credentials.code, token.parameters
-        return match_step(token.seed, code, parameters, around=token.last_step, window=0) is None
+        return match_step(token.seed, self.credentials.code, token.parameters, last_step_of(token)) is None
+
+    def offset_at(self, now: UnixSeconds) -> int:
+        """Steps between the code and the one of the present; of a counted code, the codes thrown away before it."""
+        parameters = self.token.parameters
+        if isinstance(parameters, HotpParameters):
+            return self.step - self.expected
+        return self.step - parameters.step_at(now)
 
 
-def find_code(request: AccessRequest, account: Account, modes: tuple[InputMode, ...], policy: Policy) -> Match | None:
+def last_step_of(token: Token) -> range:
+    """The newest step ever spent, as a range to look through; empty before the first."""
+    return range(max(0, token.last_step), token.last_step + 1)
+
+
+def expected_step(token: Token, now: UnixSeconds) -> TimeStep:
+    """The step that a token is expected to show."""
+    if isinstance(token.parameters, HotpParameters):
+        return TimeStep(token.last_step + 1)
+    return TimeStep(token.parameters.step_at(now) + token.drift)
+
+
+def find_code(
+    request: AccessRequest, account: Account, modes: tuple[InputMode, ...], policy: Policy, window: int
+) -> Match | None:
     """The token and step the typed code belongs to; a fresh one before a spent one.
 
-    All tokens and readings are looked at, so the time taken does not tell which one matched.
+    All tokens and readings are looked at, so the time taken does not tell which
+    one matched. `window` is in steps to each side of a time-based token.
     """
     found: Match | None = None
     for token in account.tokens:
-        expected = TimeStep(token.parameters.step_at(request.received) + token.drift)
-        for credentials, step in _matches(request, token, modes, expected, policy.window):
+        expected = expected_step(token, request.received)
+        steps = _window(token, expected, window, policy.look_ahead)
+        for credentials, step in _matches(request, token, modes, steps):
             match = Match(token, credentials, step, expected)
             if found is None or (not found.is_fresh and match.is_fresh):
                 found = match
     return found
 
 
+def _window(token: Token, expected: TimeStep, window: int, look_ahead: int) -> range:
+    """The steps in which a code is good, or was until it was spent."""
+    if isinstance(token.parameters, HotpParameters):
+        return range(max(0, expected - look_ahead), expected + look_ahead + 1)
+    return steps_around(expected, window)
+
+
 def _matches(
-    request: AccessRequest, token: Token, modes: tuple[InputMode, ...], expected: TimeStep, window: int
+    request: AccessRequest, token: Token, modes: tuple[InputMode, ...], steps: range
 ) -> list[tuple[Credentials, TimeStep]]:
     """The readings of a request whose code is one of the token's, each with its step."""
     if request.code_proof is not None:
-        proven = match_proof(token.seed, request.code_proof, token.parameters, around=expected, window=window)
+        proven = match_proof(token.seed, request.code_proof, token.parameters, steps)
         return [] if proven is None else [(Credentials(InputMode.CODE_ONLY, None, proven[1]), proven[0])]
     found = []
-    for credentials in _readings(request, modes, token.parameters.digits):
-        step = match_step(token.seed, credentials.code, token.parameters, around=expected, window=window)
+    for credentials in readings_of(request, modes, token.parameters.digits):
+        step = match_step(token.seed, credentials.code, token.parameters, steps)
         if step is not None:
             found.append((credentials, step))
     return found
 
 
-def _readings(request: AccessRequest, modes: tuple[InputMode, ...], digits: int) -> list[Credentials]:
+def readings_of(request: AccessRequest, modes: tuple[InputMode, ...], digits: int) -> list[Credentials]:
+    """The ways to read what was typed for a token with so many digits."""
     if request.conversation is not None and InputMode.CHALLENGE in modes:
         answered = answer(request.password, digits)
         return [] if answered is None else [answered]
     return readings(request.password, modes, request.client.rules.separator, digits)
 
 
+def typed_codes(
+    request: AccessRequest, account: Account, modes: tuple[InputMode, ...]
+) -> Iterator[tuple[Token, Credentials]]:
+    """Every token with every way to read what was typed for it."""
+    for token in account.tokens:
+        for credentials in readings_of(request, modes, token.parameters.digits):
+            yield token, credentials
+
+
 def is_readable(request: AccessRequest, account: Account, modes: tuple[InputMode, ...]) -> bool:
-    if request.code_proof is not None:
-        return True
-    return any(_readings(request, modes, token.parameters.digits) for token in account.tokens)
+    """Whether what was typed can be a code, beside a password where one belongs there."""
+    return request.code_proof is not None or any(typed_codes(request, account, modes))
 
 
 def is_repeat(match: Match, request: AccessRequest) -> bool:
@@ -94,14 +136,41 @@ def fingerprint(match: Match, request: AccessRequest) -> bytes:
     typed = match.credentials.code.encode("ascii") if request.code_proof is not None else request.password.reveal()
     conversation_id = b"" if request.conversation is None else request.conversation.id
     parts = (b"%d" % request.client.id, (request.station or "").encode(), conversation_id, typed)
-    told = b"twinward attempt" + b"".join(b"%d:%b" % (len(part), part) for part in parts)
-    return hmac.digest(match.token.seed.reveal(), told, "sha256")[:FINGERPRINT_OCTETS]
+    return _keyed(match.token.seed.reveal(), b"twinward attempt", parts)
 
 
-def learned_drift(match: Match, policy: Policy) -> int:
+def guess_fingerprint(request: AccessRequest, account: Account) -> bytes:
+    """Tells the same wrong guess again from another one, across nodes; empty where there is no seed to key it.
+
+    What a code is worth changes with the time, so the moment belongs to the
+    guess. A CHAP response differs each time and is never the same guess.
+    """
+    if not account.tokens or request.code_proof is not None:
+        return b""
+    key = account.tokens[0].seed.reveal()
+    conversation_id = b"" if request.conversation is None else request.conversation.id
+    moment = b"%d" % (request.received // GUESS_LASTS_S)
+    return _keyed(key, b"twinward guess", (conversation_id, moment, request.password.reveal()))
+
+
+def _keyed(key: bytes, purpose: bytes, parts: tuple[bytes, ...]) -> bytes:
+    told = purpose + b"".join(b"%d:%b" % (len(part), part) for part in parts)
+    return hmac.digest(key, told, "sha256")[:FINGERPRINT_OCTETS]
+
+
+def learned_drift(match: Match, policy: Policy, window: int) -> int:
     """The drift moves one step at most per login, only when the code lay at the window's edge."""
     token, offset = match.token, match.step - match.expected
-    if policy.window == 0 or abs(offset) < policy.window:
+    if window == 0 or abs(offset) < window or isinstance(token.parameters, HotpParameters):
         return token.drift
     drift = token.drift + (1 if offset > 0 else -1)
-    return max(-policy.max_drift, min(policy.max_drift, drift))
+    bound = max(policy.max_drift, abs(token.drift))  # two codes in a row may have shown more
+    return max(-bound, min(bound, drift))
+
+
+def clock_off_s(match: Match, now: UnixSeconds) -> float | None:
+    """How far the device's clock seems ahead, in seconds, from the middle of the step; None for a counted code."""
+    parameters = match.token.parameters
+    if isinstance(parameters, HotpParameters):
+        return None
+    return (match.step + 0.5) * parameters.period_s - now

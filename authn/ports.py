@@ -8,7 +8,8 @@ from typing import Protocol, TypeVar
 from authn.account import Account
 from authn.challenge import Conversation, Opening
 from authn.client import NasClient
-from authn.decision import AskFirstFactor, CheckedPassword, Decision
+from authn.decision import Decision
+from authn.first_factor import AskFirstFactor, CheckedPassword
 from authn.request import AccessRequest, Username
 from authn.verdict import Verdict
 

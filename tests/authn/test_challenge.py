@@ -42,7 +42,7 @@ def test_a_right_password_is_asked_for_the_code_and_a_right_code_lets_in(world, 
 
 def test_a_wrong_password_is_refused_and_counted(world, alice):
     assert world.login("alice", b"wrong", ASKS) == Reject(Reason.WRONG_PASSWORD)
-    assert world.attempts.tallies[1, ASKS.id].failures == 1
+    assert world.attempts.tallies[1, ASKS.id, ""].failures == 1
 
 
 def test_an_empty_field_never_asks_a_first_factor(world, alice):
@@ -76,7 +76,7 @@ def test_a_spent_code_appended_is_a_replay_and_asks_no_password(world, alice):
 def test_a_mistyped_code_may_be_corrected_at_the_same_prompt(world, alice):
     prompt = world.login("alice", alice.password, ASKS)
     assert is_another_try(world.answer("alice", b"000000", prompt, ASKS))
-    assert world.attempts.tallies[1, ASKS.id].failures == 1
+    assert world.attempts.tallies[1, ASKS.id, ""].failures == 1
     assert world.answer("alice", alice.code_at(), Challenge(Prompt.CODE_AGAIN), ASKS) == Accept()
 
 
@@ -84,8 +84,8 @@ def test_the_answers_to_a_prompt_are_counted(world, alice):
     prompt = world.login("alice", alice.password, ASKS)
     assert is_another_try(world.answer("alice", b"000000", prompt, ASKS))
     again = Challenge(Prompt.CODE_AGAIN)
-    assert is_another_try(world.answer("alice", b"000000", again, ASKS))
-    assert world.answer("alice", b"000000", again, ASKS) == Reject(Reason.WRONG_CODE)
+    assert is_another_try(world.answer("alice", b"000001", again, ASKS))
+    assert world.answer("alice", b"000002", again, ASKS) == Reject(Reason.WRONG_CODE)
     assert world.answer("alice", alice.code_at(), again, ASKS) == Reject(Reason.CHALLENGE_USED)
 
 
@@ -100,7 +100,7 @@ def test_an_answer_that_comes_too_late_is_refused_and_costs_nothing(world, alice
     prompt = world.login("alice", alice.password, ASKS)
     world.pass_time(world.policy.challenge_lifetime_s)
     assert world.answer("alice", alice.code_at(), prompt, ASKS) == Reject(Reason.CHALLENGE_EXPIRED)
-    assert (1, ASKS.id) not in world.attempts.tallies
+    assert (1, ASKS.id, "") not in world.attempts.tallies
 
 
 def test_a_state_is_bound_to_user_and_client(world, alice):
@@ -147,9 +147,9 @@ def test_a_uniform_challenge_asks_everybody_and_lets_in_only_who_had_the_passwor
 
 def test_a_uniform_challenge_counts_a_wrong_password_once(world, alice):
     prompt = world.login("alice", b"wrong", UNIFORM)
-    assert world.attempts.tallies[1, UNIFORM.id].failures == 1
+    assert world.attempts.tallies[1, UNIFORM.id, ""].failures == 1
     world.answer("alice", alice.code_at(), prompt, UNIFORM)
-    assert world.attempts.tallies[1, UNIFORM.id].failures == 1
+    assert world.attempts.tallies[1, UNIFORM.id, ""].failures == 1
 
 
 def test_one_answer_is_enough_where_the_policy_says_so():

@@ -3,8 +3,8 @@
 from support.simulator import LAB, OTHER, World, make_client
 
 from authn.challenge import Opening
-from authn.decision import Finding
 from authn.desk import MAX_WAITING_PER_USER, Desk
+from authn.first_factor import Finding
 from authn.instants import UnixSeconds
 from authn.verdict import Accept, Inability, Reason, Reject, Unavailable
 
@@ -142,7 +142,7 @@ def test_nobody_may_stand_in_a_batch_many_times():
 def test_an_overloaded_first_factor_makes_the_login_unavailable():
     world = World()
     alice = world.enrol("alice")
-    world.check = lambda question: type("C", (), {"finding": Finding.OVERLOADED, "verifier": question.verifier})()
+    world.check = lambda question: type("C", (), {"finding": Finding.OVERLOADED, "keeper": question.keeper})()
     desk, first_factor, _ = make_desk(world)
     desk.hand_in("one", world.request("alice", alice.password + alice.code_at()), until=LATER)
     assert work_off(desk, first_factor) == [("one", Unavailable(Inability.OVERLOADED))]

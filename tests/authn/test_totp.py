@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from support import vectors
 
 from authn.instants import UnixSeconds
+from authn.otp import Algorithm, TimeStep, TotpParameters, code_at, match_step, steps_around
 from authn.secret import Seed
-from authn.totp import Algorithm, TimeStep, TotpParameters, code_at, match_step
 
 VECTORS = vectors.load("rfc4226_d_rfc6238_b")
 SEED = Seed(b"12345678901234567890")
@@ -36,9 +36,7 @@ def test_the_totp_values_of_rfc_6238_appendix_b(algorithm):
 @given(parameter_sets, st.integers(1, 10**9), st.integers(0, 4), st.integers(-8, 8))
 def test_a_code_is_found_inside_the_window_and_not_beyond(parameters, here, window, offset):
     step = max(0, here + offset)
-    found = match_step(
-        SEED, code_at(SEED, TimeStep(step), parameters), parameters, around=TimeStep(here), window=window
-    )
+    found = match_step(SEED, code_at(SEED, TimeStep(step), parameters), parameters, steps_around(here, window))
     if abs(step - here) <= window:
         assert found is not None
         assert code_at(SEED, found, parameters) == code_at(SEED, TimeStep(step), parameters)
@@ -52,15 +50,15 @@ def test_what_is_no_code_matches_nothing(code):
     """Also digits that are not ASCII and signs, which `int` would take."""
     parameters = TotpParameters()
     for step in range(50):
-        assert match_step(SEED, code, parameters, around=TimeStep(step), window=1) is None
+        assert match_step(SEED, code, parameters, steps_around(step, 1)) is None
 
 
 def test_leading_zeros_count():
     parameters = TotpParameters()
     step = next(one for one in range(1000) if code_at(SEED, TimeStep(one), parameters).startswith("0"))
     code = code_at(SEED, TimeStep(step), parameters)
-    assert match_step(SEED, code, parameters, around=TimeStep(step), window=0) == step
-    assert match_step(SEED, code[1:], parameters, around=TimeStep(step), window=0) is None
+    assert match_step(SEED, code, parameters, steps_around(step, 0)) == step
+    assert match_step(SEED, code[1:], parameters, steps_around(step, 0)) is None
 
 
 @pytest.mark.parametrize(("period", "digits"), [(9, 6), (301, 6), (30, 5), (30, 9)])

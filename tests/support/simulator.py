@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from ipaddress import ip_network
 
-from authn.account import DECOY, Account, Token, TokenId, UserId
+from authn import recovery
+from authn.account import DECOY, NO_BUCKET, Account, RecoveryCode, RecoveryCodeId, Token, TokenId, UserId
 from authn.authenticate import Login, authenticate
 from authn.client import (
     AcceptedInput,
@@ -20,15 +21,18 @@ from authn.client import (
     MessageAuthenticatorRule,
     NasClient,
 )
-from authn.decision import AskFirstFactor, CheckedPassword, Finding
+from authn.decision import SpendExemption, SpendRecoveryCode, SpendStep, WithoutSpend
 from authn.errors import StoreUnavailableError
+from authn.exemption import Exemption, ExemptionId, ExemptionKind
+from authn.first_factor import AskFirstFactor, CheckedPassword, Finding
 from authn.instants import UnixSeconds
-from authn.lockout import NO_FAILURES, Tally
+from authn.lockout import NO_FAILURES, Bucket, Tally
+from authn.otp import HotpParameters, OtpParameters, TimeStep, TotpParameters, code_at
+from authn.places import place_of
 from authn.policy import Policy
 from authn.ports import Settlement
 from authn.request import AccessRequest, Username, canonical_username
 from authn.secret import Password, Seed, SharedSecret, Verifier
-from authn.totp import TimeStep, TotpParameters, code_at
 from authn.verdict import Accept, Challenge, Reason, Reject, Verdict
 from store.challenge_states import ChallengeStates
 from store.keyring import KeyId, KeyRing, new_data_key
@@ -60,8 +64,11 @@ class MemoryAttempts:
 
     def __init__(self) -> None:
         self.accounts: dict[Username, Account] = {}
-        self.tallies: dict[tuple[int, int], Tally] = {}
+        self.tallies: dict[tuple[int, int, str], Tally] = {}
+        self.place_strangers: dict[tuple[int, str], Bucket] = {}
+        self.places: dict[tuple[int, str], UnixSeconds] = {}
         self.answers: dict[bytes, int] = {}
+        self.shadow_outcomes: dict[tuple[int, Username], str] = {}
         self.settled: list[tuple[Settlement, Verdict]] = []
         self.is_down = False
 
@@ -77,40 +84,83 @@ class MemoryAttempts:
         return [self._account(request) for request in requests]
 
     def settle(self, settlements: Sequence[Settlement]) -> list[Verdict]:
-        """Apply the writes; a step spent meanwhile turns an Accept into a replay."""
+        """Apply the writes; what was spent meanwhile turns an Accept into a refusal."""
         return [self._settle(settlement) for settlement in settlements]
 
     def _account(self, request: AccessRequest) -> Account:
         account = self.accounts.get(request.username, DECOY)
-        answers = 0 if request.conversation is None else self.answers.get(request.conversation.id, 0)
-        tally = self.tallies.get((account.id, request.client.id), NO_FAILURES)
-        return replace(account, tally=tally, answers=answers)
+        place = place_of(request.station)
+        return replace(
+            account,
+            tally=self.tallies.get((account.id, request.client.id, place), NO_FAILURES),
+            answers=0 if request.conversation is None else self.answers.get(request.conversation.id, 0),
+            known_at=self.places.get((account.id, place or f"client {request.client.id}")),
+            place_strangers=self.place_strangers.get((request.client.id, place), NO_BUCKET),
+        )
 
     def _settle(self, settlement: Settlement) -> Verdict:
-        verdict, decision = settlement.decision.verdict, settlement.decision
-        counted = decision.answer
-        if counted is not None:
-            answers = self.answers.get(counted.conversation_id, 0)
-            if answers >= counted.limit:
-                verdict = Reject(Reason.CHALLENGE_USED)
-            else:
-                self.answers[counted.conversation_id] = answers + (counted.limit if counted.closing else 1)
-        if isinstance(verdict, Accept) and decision.spend is None:
-            assert decision.without_spend is not None
-        elif isinstance(verdict, Accept):
-            account = self.accounts[settlement.request.username]
-            spend = decision.spend
-            token = next(one for one in account.tokens if one.id == spend.token_id)
-            if token.last_step >= spend.step:
-                verdict = Reject(Reason.CODE_REPLAYED)
-            else:
-                spent = replace(token, last_step=spend.step, drift=spend.drift, last_spend=spend.by)
-                tokens = tuple(spent if one.id == token.id else one for one in account.tokens)
-                self.accounts[settlement.request.username] = replace(account, tokens=tokens)
-        if decision.tally is not None and verdict is decision.verdict:
-            self.tallies[settlement.account.id, settlement.request.client.id] = decision.tally
+        decision, request = settlement.decision, settlement.request
+        verdict = self._spend(decision, request)
+        if verdict is decision.verdict:
+            self._write(settlement, verdict)
         self.settled.append((settlement, verdict))
         return verdict
+
+    def _spend(self, decision, request: AccessRequest) -> Verdict:
+        if decision.answer is not None:
+            counted, answers = decision.answer, self.answers.get(decision.answer.conversation_id, 0)
+            if answers >= counted.limit:
+                return Reject(Reason.CHALLENGE_USED)
+            self.answers[counted.conversation_id] = answers + (counted.limit if counted.closing else 1)
+        if not isinstance(decision.verdict, Accept):
+            return decision.verdict
+        spend = decision.spend
+        if spend is None:
+            assert decision.without_spend is not None
+            return decision.verdict
+        account = self.accounts[request.username]
+        match spend:
+            case SpendStep():
+                token = next((one for one in account.tokens if one.id == spend.token_id), None)
+                if token is None or token.last_step >= spend.step:
+                    return Reject(Reason.CODE_REPLAYED)
+                spent = replace(token, last_step=spend.step, drift=spend.drift, last_spend=spend.by)
+                tokens = tuple(spent if one.id == token.id else one for one in account.tokens)
+                changed = replace(account, tokens=tokens)
+            case SpendRecoveryCode():
+                left = tuple(one for one in account.recovery_codes if one.id != spend.code_id)
+                if len(left) == len(account.recovery_codes):
+                    return Reject(Reason.CODE_REPLAYED)
+                changed = replace(account, recovery_codes=left)
+            case SpendExemption():
+                one = next((one for one in account.exemptions if one.id == spend.exemption_id), None)
+                if one is None or not one.holds(request.client.id, spend.at):
+                    return Reject(Reason.NO_TOKEN)
+                used = replace(one, used=one.used + 1)
+                changed = replace(account, exemptions=tuple(used if x.id == one.id else x for x in account.exemptions))
+        self.accounts[request.username] = changed
+        return decision.verdict
+
+    def _write(self, settlement: Settlement, verdict: Verdict) -> None:
+        decision, request, user_id = settlement.decision, settlement.request, settlement.account.id
+        place = place_of(request.station)
+        if decision.tally is not None and user_id is not None:
+            self.tallies[user_id, request.client.id, place] = decision.tally
+        if decision.place_strangers is not None:
+            key = (request.client.id, place)
+            bucket = self.place_strangers.get(key, NO_BUCKET)
+            self.place_strangers[key] = bucket.with_one_more(request.received, decision.place_strangers)
+        if user_id is not None:
+            account = self.accounts[request.username]
+            if decision.strangers is not None:
+                account = replace(account, strangers=decision.strangers)
+            if decision.renewed is not None:
+                account = replace(account, verifier=decision.renewed)
+            self.accounts[request.username] = account
+            if isinstance(verdict, Accept) and decision.without_spend is not WithoutSpend.REPEAT:
+                self.places[user_id, place or f"client {request.client.id}"] = request.received
+        if decision.trace.would_be is not None:
+            self.shadow_outcomes[request.client.id, request.username] = decision.trace.would_be
 
 
 @dataclass
@@ -121,7 +171,11 @@ class Person:
     name: str
     password: bytes
     seed: Seed
-    parameters: TotpParameters
+    parameters: OtpParameters
+
+    def counted_code(self, counter: int) -> bytes:
+        """The code of one counter."""
+        return code_at(self.seed, TimeStep(counter), self.parameters).encode()
 
     def code_at(self, offset_s: float = 0.0) -> bytes:
         """The code the device shows so many seconds from now."""
@@ -145,12 +199,13 @@ class World:
         """Wind the clock."""
         self.now = UnixSeconds(self.now + seconds)
 
-    def enrol(self, name: str, password: bytes = b"correct horse", parameters: TotpParameters | None = None) -> Person:
+    def enrol(self, name: str, password: bytes = b"correct horse", parameters: OtpParameters | None = None) -> Person:
         """A user with one active token."""
         number = len(self.attempts.accounts) + 1
         parameters = parameters or TotpParameters()
         seed = Seed(number.to_bytes(20, "big"))
-        token = Token(TokenId(number), seed, parameters, 0, TimeStep(0))
+        first = TimeStep(-1 if isinstance(parameters, HotpParameters) else 0)
+        token = Token(TokenId(number), seed, parameters, 0, first)
         verifier = b"verifier of " + name.encode()
         self._passwords[verifier] = password
         self.attempts.accounts[canonical_username(name.encode())] = Account(
@@ -162,6 +217,27 @@ class World:
         """Change a user's account."""
         name = canonical_username(person.name.encode())
         self.attempts.accounts[name] = replace(self.attempts.accounts[name], **changes)
+
+    def recovery_code(self, person: Person, letters: str = "K7QM2F8D9XWB3TRN") -> bytes:
+        """Give a user one more recovery code; as it is written."""
+        account = self.attempts.accounts[canonical_username(person.name.encode())]
+        digest = recovery.digest(account.id, Password(letters.encode()))
+        code = RecoveryCode(RecoveryCodeId(len(account.recovery_codes) + 1), digest)
+        self.change(person, recovery_codes=(*account.recovery_codes, code))
+        return recovery.written(letters).encode()
+
+    def exempt(
+        self,
+        person: Person,
+        kind: ExemptionKind,
+        seconds: float = 3600,
+        logins: int | None = None,
+        client: NasClient | None = None,
+    ) -> None:
+        """Let a user in without a code for a while."""
+        until = UnixSeconds(self.now + seconds)
+        one = Exemption(ExemptionId(1), kind, until, logins, 0, None if client is None else client.id)
+        self.change(person, exemptions=(one,))
 
     def request(self, name: str, typed: bytes, client: NasClient = LAB, **more: object) -> AccessRequest:
         """A request at this moment."""
@@ -186,5 +262,11 @@ class World:
     def check(self, question: AskFirstFactor) -> CheckedPassword:
         """What the first factor says."""
         self.checks.append(question.password.reveal())
-        right = self._passwords[question.verifier.reveal()] == question.password.reveal()
-        return CheckedPassword(Finding.PASSED if right else Finding.FAILED, question.verifier)
+        if question.keeper.verifier is None:
+            return self.elsewhere(question)
+        right = self._passwords[question.keeper.verifier.reveal()] == question.password.reveal()
+        return CheckedPassword(Finding.PASSED if right else Finding.FAILED, question.keeper)
+
+    def elsewhere(self, question: AskFirstFactor) -> CheckedPassword:
+        """What a first factor other than our own store says: a test that has one puts it here."""
+        raise AssertionError(f"nobody was to ask {question.keeper.name}")

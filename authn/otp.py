@@ -1,7 +1,8 @@
-"""Time-based one-time codes (RFC 6238 over RFC 4226).
+"""One-time codes: counted (HOTP, RFC 4226) and of the time (TOTP, RFC 6238).
 
-Answers which time step a code belongs to. The step, not a yes or no, is what
-the rest needs: it is spent, compared with the last spent one, and tells drift.
+Answers which step a code belongs to. The step, not a yes or no, is what the
+rest needs: it is spent, compared with the last spent one, and tells drift. For
+HOTP the step is the counter.
 """
 
 import hashlib
@@ -14,7 +15,7 @@ from authn.instants import UnixSeconds
 from authn.secret import Seed
 
 TimeStep = NewType("TimeStep", int)
-"""The moving factor T of RFC 6238 §4.2: whole periods since the Unix epoch."""
+"""The moving factor: of TOTP whole periods since the Unix epoch (T of RFC 6238 §4.2), of HOTP the counter."""
 
 
 class Algorithm(StrEnum):
@@ -52,12 +53,27 @@ class TotpParameters:
         return TimeStep(int(now // self.period_s))
 
 
-def code_at(seed: Seed, step: TimeStep, parameters: TotpParameters) -> str:
-    """The code of one time step, zero-padded (RFC 4226 §5.3, RFC 6238 §4.2)."""
+@dataclass(frozen=True, slots=True)
+class HotpParameters:
+    """How a token that counts its codes makes them. Raises ValueError for values no token has."""
+
+    digits: int = 6
+    algorithm: Algorithm = Algorithm.SHA1
+
+    def __post_init__(self) -> None:
+        if self.digits not in DIGITS:
+            raise ValueError(f"{self.digits} digits are outside {DIGITS.start}..{DIGITS.stop - 1}")
+
+
+OtpParameters = TotpParameters | HotpParameters
+
+
+def code_at(seed: Seed, step: TimeStep, parameters: OtpParameters) -> str:
+    """The code of one step, zero-padded (RFC 4226 §5.3, RFC 6238 §4.2)."""
     return f"{_numbers(seed, parameters, (step,))[0]:0{parameters.digits}d}"
 
 
-def _numbers(seed: Seed, parameters: TotpParameters, steps: Iterable[int]) -> list[int]:
+def _numbers(seed: Seed, parameters: OtpParameters, steps: Iterable[int]) -> list[int]:
     """The codes of several steps as numbers: HMAC, and the dynamic truncation of RFC 4226 §5.3.
 
     The key's two halves of HMAC (RFC 2104 §2) are made once for all steps, which
@@ -82,17 +98,17 @@ def _numbers(seed: Seed, parameters: TotpParameters, steps: Iterable[int]) -> li
     return numbers
 
 
-def match_step(seed: Seed, code: str, parameters: TotpParameters, *, around: TimeStep, window: int) -> TimeStep | None:
-    """Find the time step whose code is `code`, or None (RFC 6238 §5.2).
+def match_step(seed: Seed, code: str, parameters: OtpParameters, steps: range) -> TimeStep | None:
+    """Find the step among `steps` whose code is `code`, or None (RFC 6238 §5.2, RFC 4226 §7.2).
 
-    Looks `window` steps to each side of `around`. Every candidate is computed and
-    compared, as numbers, so the time taken does not tell which one matched. Where
-    two steps share a code by chance the newer one is returned: the older may be
-    spent already. A code of the wrong length or with other than digits matches none.
+    Every candidate is computed and compared, as numbers, so the time taken does
+    not tell which one matched. Where two steps share a code by chance the newer
+    one is returned: the older may be spent already. A code of the wrong length
+    or with other than digits matches none.
     """
     if len(code) != parameters.digits or not (code.isascii() and code.isdigit()):
         return None
-    number, steps = int(code), _steps(around, window)
+    number = int(code)
     matched = None
     for step, candidate in zip(steps, _numbers(seed, parameters, steps), strict=True):
         if candidate == number:
@@ -101,16 +117,17 @@ def match_step(seed: Seed, code: str, parameters: TotpParameters, *, around: Tim
 
 
 def match_proof(
-    seed: Seed, proves: Callable[[str], bool], parameters: TotpParameters, *, around: TimeStep, window: int
+    seed: Seed, proves: Callable[[str], bool], parameters: OtpParameters, steps: range
 ) -> tuple[TimeStep, str] | None:
-    """Find the time step whose code a proof was made with, and that code; as `match_step` otherwise."""
+    """Find the step among `steps` whose code a proof was made with, and that code; as `match_step` otherwise."""
     matched = None
-    for step in map(TimeStep, _steps(around, window)):
+    for step in map(TimeStep, steps):
         code = code_at(seed, step, parameters)
         if proves(code):
             matched = step, code
     return matched
 
 
-def _steps(around: TimeStep, window: int) -> range:
+def steps_around(around: int, window: int) -> range:
+    """`window` steps to each side of one, none of them below zero."""
     return range(max(0, around - window), around + window + 1)

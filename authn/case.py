@@ -1,0 +1,199 @@
+"""One login with all that is known of it: what the rules of `decide.py` look at."""
+
+import hmac
+from dataclasses import dataclass
+
+from authn.account import Account, RecoveryCode
+from authn.client import InputMode
+from authn.decision import NO_TRACE, SpendExemption, Trace, WithoutSpend
+from authn.exemption import Exemption, ExemptionKind
+from authn.first_factor import OWN_STORE, CheckedPassword, Keeper
+from authn.instants import UnixSeconds
+from authn.matching import Match, find_code, guess_fingerprint, readings_of
+from authn.otp import HotpParameters
+from authn.places import place_of
+from authn.policy import KeeperRule, Policy, Rule
+from authn.recovery import TypedRecoveryCode, find, readings
+from authn.request import AccessRequest
+from authn.verdict import Exempted, Notice
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryMatch:
+    """An unused recovery code that was typed."""
+
+    code: RecoveryCode
+    typed: TypedRecoveryCode
+
+
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """Why the password alone lets this login in, and what the Accept takes out of use."""
+
+    because: SpendExemption | WithoutSpend
+    notice: Notice | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A login at the moment of judging."""
+
+    request: AccessRequest
+    account: Account
+    checked: CheckedPassword | None
+    policy: Policy
+    modes: tuple[InputMode, ...]
+    rule: Rule
+    keeper_rule: KeeperRule
+    match: Match | None
+    recovery: RecoveryMatch | None
+
+    @property
+    def now(self) -> UnixSeconds:
+        """A code that was good when it arrived stays good while its password is being checked."""
+        return self.request.received
+
+    @property
+    def window(self) -> int:
+        """Steps to each side in which a code is good."""
+        return _window(self.policy, self.rule)
+
+    @property
+    def is_shadowed(self) -> bool:
+        """Whether the client does not enforce codes yet, and no rule insists."""
+        return self.request.client.rules.shadows_at(self.now) and not self.rule.requires_code
+
+    @property
+    def keeper(self) -> Keeper | None:
+        """Who keeps the password; None where nobody does."""
+        name = self.keeper_rule.keeper
+        if name != OWN_STORE:
+            return Keeper(name)
+        return None if self.account.verifier is None else Keeper(OWN_STORE, self.account.verifier)
+
+    @property
+    def is_kept_elsewhere(self) -> bool:
+        """Whether another first factor knows this user's password."""
+        return self.keeper_rule.keeper != OWN_STORE
+
+    @property
+    def is_stranger(self) -> bool:
+        """Whether this user has never come from here."""
+        return not self.account.is_known_place
+
+    @property
+    def is_delayed(self) -> bool:
+        """Whether failures at this place make this login wait."""
+        return self.account.tally.is_delayed(self.now)
+
+    @property
+    def is_shut_out(self) -> bool:
+        """Whether this is a stranger, and strangers have failed too often at this name or from this place."""
+        if not self.is_stranger:
+            return False
+        lockout = self.policy.lockout
+        return self.account.strangers.is_full(self.now, lockout.strangers_per_user) or (
+            place_of(self.request.station) != ""
+            and self.account.place_strangers.is_full(self.now, lockout.strangers_per_network)
+        )
+
+    @property
+    def is_same_guess(self) -> bool:
+        """Whether this is the wrong guess of just now once more."""
+        last = self.account.tally.last_guess
+        return bool(last) and hmac.compare_digest(last, guess_fingerprint(self.request, self.account))
+
+    def alone(self) -> Alone | None:
+        """Why the password alone lets in here, or None: a code is needed."""
+        if self.rule.requires_code:
+            return None
+        if InputMode.PASSWORD_ONLY in self.modes:
+            return Alone(WithoutSpend.PASSWORD_ONLY)
+        has_token = bool(self.account.tokens)
+        exemption = self._exemption(has_token)
+        if exemption is not None:
+            left = None if exemption.logins is None else exemption.logins - exemption.used - 1
+            notice = Exempted(exemption.kind, exemption.until, left)
+            return Alone(SpendExemption(exemption.id, exemption.kind, self.now), notice)
+        until = self.keeper_rule.alone_until
+        if not has_token and self.is_kept_elsewhere and until is not None and self.now < until:
+            return Alone(WithoutSpend.UPSTREAM)
+        return Alone(WithoutSpend.SHADOW) if self.is_shadowed else None
+
+    def trace(self) -> Trace:
+        """What is worth telling, as far as it is known before the verdict."""
+        checked = self.checked
+        if checked is None and self.match is None and self.recovery is None and not self.rule.name:
+            return NO_TRACE
+        offset = period_s = split = None
+        if self.match is not None:
+            credentials, parameters = self.match.credentials, self.match.token.parameters
+            offset = self.match.offset_at(self.now)
+            period_s = None if isinstance(parameters, HotpParameters) else parameters.period_s
+            password = b"" if credentials.password is None else credentials.password.reveal()
+            split = (len(password), len(credentials.code))
+        elif self.recovery is not None:
+            typed = self.recovery.typed
+            split = (0 if typed.password is None else len(typed.password), len(typed.code))
+        return Trace(
+            self.rule.name,
+            "" if checked is None else checked.keeper.name,
+            None if checked is None else checked.finding,
+            split,
+            offset,
+            period_s,
+            alerts=self.rule.alerts,
+        )
+
+    def split_of_wrong_code(self) -> tuple[int, int] | None:
+        """How a field without a right code would be read, in octets."""
+        for token in self.account.tokens:
+            for credentials in readings_of(self.request, self.modes, token.parameters.digits):
+                password = credentials.password
+                return (0 if password is None else len(password), len(credentials.code))
+        return None
+
+    def _exemption(self, has_token: bool) -> Exemption | None:
+        """The exemption that holds; grace only as long as there is no token."""
+        for one in self.account.exemptions:
+            if one.kind is ExemptionKind.GRACE and has_token:
+                continue
+            if one.holds(self.request.client.id, self.now):
+                return one
+        return None
+
+
+def open_case(request: AccessRequest, account: Account, checked: CheckedPassword | None, policy: Policy) -> Case:
+    """Look at everything that does not depend on the password."""
+    client = request.client
+    modes = client.rules.modes_at(request.received)
+    rule = policy.rule_for(
+        request.username,
+        account.groups,
+        client.name,
+        request.station,
+        request.received,
+        is_known_place=account.is_known_place,
+    )
+    match = find_code(request, account, modes, policy, _window(policy, rule))
+    recovery = None
+    if match is None and account.recovery_codes and rule.allows_recovery_codes and client.rules.recovery_codes:
+        recovery = _recovery(request, account, modes)
+    keeper_rule = policy.keeper_for(request.username, account.groups, client.name)
+    return Case(request, account, checked, policy, modes, rule, keeper_rule, match, recovery)
+
+
+def _window(policy: Policy, rule: Rule) -> int:
+    return policy.window if rule.window is None else min(policy.window, rule.window)
+
+
+def _recovery(request: AccessRequest, account: Account, modes: tuple[InputMode, ...]) -> RecoveryMatch | None:
+    if account.id is None or request.code_proof is not None:
+        return None
+    if request.conversation is not None and InputMode.CHALLENGE in modes:
+        modes = (InputMode.CODE_ONLY,)  # the answer to a prompt is the code and nothing else
+    for typed in readings(request.password, modes, request.client.rules.separator):
+        code = find(account.recovery_codes, account.id, typed.code)
+        if code is not None:
+            return RecoveryMatch(code, typed)
+    return None

@@ -1,0 +1,89 @@
+"""What is wrong with a wrong code: named for the administrator, never for who typed it.
+
+None of it lets anybody in. Tokens and readings are all looked at.
+"""
+
+from dataclasses import dataclass
+
+from authn.account import Account, Token, TokenId
+from authn.client import InputMode
+from authn.instants import UnixSeconds
+from authn.matching import is_readable, last_step_of, typed_codes
+from authn.otp import HotpParameters, TimeStep, TotpParameters, match_step, steps_around
+from authn.policy import Policy
+from authn.request import AccessRequest
+from authn.verdict import Reason
+
+COMMON_PERIODS_S = (30, 60)
+
+
+@dataclass(frozen=True, slots=True)
+class FarCode:
+    """An unspent code outside the window, but within reach."""
+
+    token_id: TokenId
+    step: TimeStep
+    offset: int  # steps between the code and the present
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """A reason, and by how much: `offset` in steps of `period_s` seconds."""
+
+    reason: Reason
+    offset: int | None = None
+    period_s: int | None = None
+
+
+def diagnose(request: AccessRequest, account: Account, modes: tuple[InputMode, ...], policy: Policy) -> Diagnosis:
+    """Why a field without a right code has none."""
+    if not is_readable(request, account, modes):
+        return Diagnosis(Reason.UNREADABLE_FIELD)
+    if request.code_proof is not None:
+        return Diagnosis(Reason.WRONG_CODE)
+    found = Diagnosis(Reason.WRONG_CODE)
+    for token, credentials in typed_codes(request, account, modes):
+        if match_step(token.seed, credentials.code, token.parameters, last_step_of(token)) is not None:
+            found = Diagnosis(Reason.OLD_CODE)
+        elif isinstance(token.parameters, TotpParameters):
+            found = _of_other_period(token, token.parameters, credentials.code, request.received, policy) or found
+    far = find_far_code(request, account, modes, policy)
+    if found.reason is Reason.WRONG_CODE and far is not None:
+        return Diagnosis(Reason.CLOCK_OFF, far.offset, _period_of(account, far.token_id))
+    return found
+
+
+def find_far_code(
+    request: AccessRequest, account: Account, modes: tuple[InputMode, ...], policy: Policy
+) -> FarCode | None:
+    """The unspent code of another time that was typed, or None."""
+    found = None
+    for token, credentials in typed_codes(request, account, modes):
+        if isinstance(token.parameters, HotpParameters):
+            here = TimeStep(token.last_step + 1)
+            steps = range(here, here + policy.reach + 1)
+        else:
+            here = token.parameters.step_at(request.received)
+            steps = steps_around(here, policy.reach)
+        step = match_step(token.seed, credentials.code, token.parameters, steps)
+        if step is not None and step > token.last_step:
+            found = FarCode(token.id, step, step - here)
+    return found
+
+
+def _of_other_period(
+    token: Token, parameters: TotpParameters, code: str, now: UnixSeconds, policy: Policy
+) -> Diagnosis | None:
+    """The code of an app that ignored the token's period: it knows 30 seconds only, or 60."""
+    for period_s in COMMON_PERIODS_S:
+        if period_s == parameters.period_s:
+            continue
+        other = TotpParameters(period_s, parameters.digits, parameters.algorithm)
+        if match_step(token.seed, code, other, steps_around(other.step_at(now), policy.window)) is not None:
+            return Diagnosis(Reason.WRONG_PERIOD, None, period_s)
+    return None
+
+
+def _period_of(account: Account, token_id: TokenId) -> int | None:
+    parameters = next(token.parameters for token in account.tokens if token.id == token_id)
+    return parameters.period_s if isinstance(parameters, TotpParameters) else None

@@ -1,0 +1,165 @@
+"""How verdicts are made of a case, with the writes that belong to them."""
+
+from dataclasses import replace
+
+from authn.account import LastSpend
+from authn.case import Alone, Case, RecoveryMatch
+from authn.challenge import FoundCode, Opening, Relay, verifier_mark
+from authn.client import InputMode
+from authn.decision import Decision, SpendExemption, SpendRecoveryCode, SpendStep, WithoutSpend
+from authn.diagnosis import Diagnosis
+from authn.first_factor import FurtherQuestion
+from authn.instants import UnixSeconds
+from authn.lockout import NO_FAILURES, Tally, after_failure
+from authn.matching import Match, clock_off_s, fingerprint, guess_fingerprint, is_repeat, learned_drift
+from authn.otp import HotpParameters
+from authn.places import place_of
+from authn.secret import Password, Verifier
+from authn.verdict import Accept, Challenge, Prompt, Reason, RecoveryCodeUsed, Reject
+
+WOULD_BE_LET_IN = "accept"
+"""What enforcement would have come to for a login at a client in shadow mode that had its code."""
+
+
+def accepted(case: Case, match: Match) -> Decision:
+    """Let in by a code, and spend it."""
+    by = LastSpend(fingerprint(match, case.request), case.now)
+    drift = learned_drift(match, case.policy, case.window)
+    spend = SpendStep(match.token.id, match.step, drift, by, clock_off_s(match, case.now))
+    return _let_in(case, Decision(_accept(case, match), spend, mode=match.credentials.mode))
+
+
+def accepted_by_recovery_code(case: Case, recovery: RecoveryMatch) -> Decision:
+    """Let in by a recovery code, and spend it."""
+    accept = Accept(case.account.groups, notice=RecoveryCodeUsed(len(case.account.recovery_codes) - 1))
+    spend = SpendRecoveryCode(recovery.code.id, case.now)
+    return _let_in(case, Decision(accept, spend, mode=recovery.typed.mode))
+
+
+def accepted_alone(case: Case, alone: Alone, would_be: str | None = None) -> Decision:
+    """Let in by the password alone."""
+    accept = Accept(case.account.groups, notice=alone.notice)
+    mode = InputMode.PASSWORD_ONLY if InputMode.PASSWORD_ONLY in case.modes else None
+    if isinstance(alone.because, SpendExemption):
+        return _let_in(case, Decision(accept, alone.because, mode=mode))
+    decision = _let_in(case, Decision(accept, without_spend=alone.because, mode=mode))
+    return replace(decision, trace=replace(decision.trace, would_be=would_be))
+
+
+def accepted_by_found_code(case: Case, found: FoundCode) -> Decision | None:
+    """Let in by the code of an earlier round, and spend it now; None if its token is gone or it was spent meanwhile."""
+    for token in case.account.tokens:
+        if token.id == found.token_id and found.step > token.last_step:
+            spend = SpendStep(token.id, found.step, token.drift, LastSpend(b"", case.now))
+            return _let_in(case, Decision(Accept(case.account.groups), spend))
+    return None
+
+
+def accepted_with_clock_set(case: Case, match: Match) -> Decision:
+    """Let in by the second of two codes in a row, and learn the clock of the device from them."""
+    decision = accepted(case, match)
+    parameters = match.token.parameters
+    if isinstance(decision.spend, SpendStep) and not isinstance(parameters, HotpParameters):
+        drift = match.step - parameters.step_at(case.now)
+        return replace(decision, spend=replace(decision.spend, drift=drift))
+    return decision
+
+
+def judged_spent(case: Case, match: Match) -> Decision:
+    """A spent code: the first verdict again for the attempt that spent it, a replay for everybody else."""
+    mode = match.credentials.mode
+    if is_repeat(match, case.request):
+        return Decision(_accept(case, match), without_spend=WithoutSpend.REPEAT, mode=mode)
+    return replayed(case, match)
+
+
+def replayed(case: Case, match: Match) -> Decision:
+    """Refused because the code was used; tells how long until the next one."""
+    wait_s, parameters = None, match.token.parameters
+    if not isinstance(parameters, HotpParameters):
+        wait_s = max(0, int((match.token.last_step + 1 - match.token.drift) * parameters.period_s - case.now) + 1)
+    trace = replace(case.trace(), wait_s=wait_s)
+    return Decision(Reject(Reason.CODE_REPLAYED), mode=match.credentials.mode, trace=trace)
+
+
+def failed(case: Case, reason: Reason) -> Decision:
+    """Refused, and counted where it happened; of a stranger also at the name and at the place."""
+    account, lockout, now = case.account, case.policy.lockout, case.now
+    tally = strangers = place_strangers = None
+    if account.id is not None:
+        tally = after_failure(account.tally, lockout, now, guess_fingerprint(case.request, account))
+        if case.is_stranger:
+            strangers = account.strangers.with_one_more(now, lockout.strangers_per_user)
+    if case.is_stranger and place_of(case.request.station):
+        place_strangers = lockout.strangers_per_network
+    return Decision(
+        Reject(reason), tally=tally, strangers=strangers, place_strangers=place_strangers, trace=case.trace()
+    )
+
+
+def failed_by_code(case: Case, diagnosis: Diagnosis) -> Decision:
+    """Refused for want of a right code. The code of an hour ago that a client sends again is no guess."""
+    trace = replace(
+        case.trace(), split=case.split_of_wrong_code(), offset=diagnosis.offset, period_s=diagnosis.period_s
+    )
+    if diagnosis.reason is Reason.OLD_CODE:
+        return Decision(Reject(diagnosis.reason), trace=trace)
+    return replace(failed(case, diagnosis.reason), trace=trace)
+
+
+def refused(case: Case, reason: Reason, tally: Tally | None = None) -> Decision:
+    """Refused without counting."""
+    return Decision(Reject(reason), tally=tally, trace=case.trace())
+
+
+def asked_for_code(case: Case) -> Decision:
+    """The password held; now the code."""
+    renewed = None if case.checked is None else case.checked.renewed
+    opening = _opening(case, password_held=True, mark=password_mark(case, renewed))
+    return Decision(Challenge(Prompt.CODE, opening), mode=InputMode.CHALLENGE, renewed=renewed, trace=case.trace())
+
+
+def asked_for_next_code(case: Case, found: FoundCode) -> Decision:
+    """The code is of another time: the one after it would show that the clock of the device is off."""
+    opening = replace(_opening(case, password_held=True, mark=password_mark(case, None)), found=found)
+    return Decision(Challenge(Prompt.NEXT_CODE, opening, Reason.CLOCK_OFF), mode=InputMode.CHALLENGE)
+
+
+def asked_for_nothing_that_helps(case: Case, because: Reason) -> Challenge:
+    """A prompt like every other, whose answer cannot let in."""
+    return Challenge(Prompt.CODE, _opening(case, password_held=False, mark=verifier_mark(None)), because)
+
+
+def asked_by_another_server(case: Case, further: FurtherQuestion, found: FoundCode | None) -> Decision:
+    """Hand on what another server asks."""
+    opening = _opening(case, password_held=False, mark=password_mark(case, None), relay=further.relay, found=found)
+    return Decision(Challenge(Prompt.RELAYED, opening, text=further.prompt), trace=case.trace())
+
+
+def password_mark(case: Case, renewed: Verifier | None) -> bytes:
+    """What changes when the password of this user is another, or somebody else keeps it."""
+    if case.is_kept_elsewhere:
+        return verifier_mark(Verifier(case.keeper_rule.keeper.encode()))
+    return verifier_mark(renewed or case.account.verifier)
+
+
+def _opening(
+    case: Case, *, password_held: bool, mark: bytes, relay: Relay | None = None, found: FoundCode | None = None
+) -> Opening:
+    expires = UnixSeconds(case.now + case.policy.challenge_lifetime_s)
+    return Opening(expires, password_held, mark, relay, found)
+
+
+def _accept(case: Case, match: Match) -> Accept:
+    code = None if case.request.code_proof is None else Password(match.credentials.code.encode("ascii"))
+    return Accept(case.account.groups, code)
+
+
+def _let_in(case: Case, decision: Decision) -> Decision:
+    """Failures are forgotten, and a better verifier is kept."""
+    tally = NO_FAILURES if case.account.tally != NO_FAILURES else None
+    renewed = None if case.checked is None else case.checked.renewed
+    trace = case.trace()
+    if case.is_shadowed:
+        trace = replace(trace, would_be=WOULD_BE_LET_IN)
+    return replace(decision, tally=tally, renewed=renewed, trace=trace)

@@ -1,0 +1,50 @@
+"""Why a login is refused whatever its password is: who it is, where, when, and what failed before."""
+
+from authn.case import Alone, Case
+from authn.client import InputMode
+from authn.decision import Decision
+from authn.lockout import MAX_UNLOCK_TRIES, after_unlock_try, unlocks
+from authn.matching import is_readable
+from authn.outcomes import failed, refused
+from authn.verdict import Reason
+
+
+def standing_refusal(case: Case, alone: Alone | None) -> Decision | None:
+    """The refusal of a login that nothing typed could save, or None. `alone` is why no code would be needed."""
+    account = case.account
+    if account.id is None:
+        if alone is None or not case.is_kept_elsewhere:
+            return failed(case, Reason.UNKNOWN_USER)
+    elif not account.enabled:
+        return refused(case, Reason.USER_DISABLED)
+    if case.rule.refuses or (case.rule.requires_code and InputMode.PASSWORD_ONLY in case.modes):
+        return refused(case, Reason.POLICY)
+    delay = _delay(case)
+    if delay is not None:
+        return delay
+    if not account.tokens:
+        if account.broken_seals:  # a user whose token was altered is not one without token
+            return refused(case, Reason.SEAL_BROKEN)
+        if alone is None and case.recovery is None:
+            return refused(case, Reason.NO_TOKEN)
+    return None
+
+
+def _delay(case: Case) -> Decision | None:
+    """The refusal of a login that must wait, unless its owner shows two codes in a row."""
+    if case.is_delayed:
+        reason = Reason.LOCKED
+    elif case.is_shut_out:
+        reason = Reason.STRANGERS
+    else:
+        return None
+    tally, match = case.account.tally, case.match
+    if case.account.id is None or tally.unlock_tries >= MAX_UNLOCK_TRIES:
+        return refused(case, reason)
+    if match is not None and match.is_fresh:
+        if unlocks(tally, match.step):
+            return None
+        return refused(case, reason, after_unlock_try(tally, match.step))
+    if is_readable(case.request, case.account, case.modes):
+        return refused(case, reason, after_unlock_try(tally, None))
+    return refused(case, reason)
