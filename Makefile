@@ -7,7 +7,7 @@ PYTHON = $(shell for python in python3.13 python3.12 python3.11 python3; do \
 BIN := .venv/bin
 # Twice quiet: errors only, no warnings about an index's empty corners
 PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check --no-input
-CODE := $(wildcard authn radius_client radius_server radius_wire store twinward tests bench)
+CODE := $(wildcard authn first_factors radius_client radius_server radius_wire store twinward tests bench)
 
 .DEFAULT_GOAL := help
 

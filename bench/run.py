@@ -34,7 +34,8 @@ from support.daemon import Daemon
 from authn.client import InputMode
 from authn.secret import Password, Seed
 from store.passwords import HashingSettings, Passwords
-from store.users import NewToken, NewUser, Users
+from store.tokens import NewToken
+from store.users import NewUser, Users
 
 SECRET = "bench-shared-secret-24-octets"
 SEED_KEY = "seedkey"

@@ -6,10 +6,12 @@ the reply rules say, and for MS-CHAPv2 the server's own proof and the keys.
 
 from collections.abc import Callable, Iterable, Iterator
 
+from authn.client import NasClient
 from authn.ports import StateSeal
 from authn.request import AccessRequest
 from authn.verdict import Accept, Challenge, Prompt
 from radius_server.admission import Admitted
+from radius_server.notices import notice_text, with_notice
 from radius_server.proofs import (
     MICROSOFT,
     MS_CHAP2_SUCCESS,
@@ -28,6 +30,7 @@ from radius_wire.vendor_attributes import encode_vendor
 
 REJECT_TEXT = b"Login refused."
 ASK_AGAIN_TEXT = "That code did not do. "
+NEXT_CODE_TEXT = "That code is from another time. Wait for the next one and enter it: "
 _EAP_FAILURE = 4
 _ENCRYPTION_ALLOWED = attributes.encode_integer(1)  # RFC 2548 §2.4.4
 _RC4_128_BIT = attributes.encode_integer(4)  # RFC 2548 §2.4.5; the keys are made for no other
@@ -47,6 +50,8 @@ class Replies:
         secret, authenticator = admitted.shared_secret, admitted.packet.authenticator
         rules = self.rules.attributes_for(request.username, accept.groups, admitted.client.name)
         told = [one.attribute(secret, authenticator, next(salts)) for one in rules]
+        if accept.notice is not None:
+            told = with_notice(told, notice_text(accept.notice))
         if isinstance(request.code_proof, MsChapV2Proof) and accept.code is not None:
             keys = request.code_proof.keys(accept.code)
             told += [
@@ -85,10 +90,7 @@ class Replies:
             state = self._states.seal(challenge.opening, request.username, admitted.client)
         else:
             state = admitted.packet.first(attributes.STATE) or b""
-        prompt = admitted.client.rules.prompt
-        if challenge.prompt is Prompt.CODE_AGAIN:
-            prompt = ASK_AGAIN_TEXT + prompt
-        told = [(attributes.REPLY_MESSAGE, prompt.encode("utf-8")), (attributes.STATE, state)]
+        told = [(attributes.REPLY_MESSAGE, _question(challenge, admitted.client)), (attributes.STATE, state)]
         return self._build(PacketCode.ACCESS_CHALLENGE, admitted, told)
 
     def status(self, admitted: Admitted, packet_code: PacketCode) -> bytes:
@@ -109,6 +111,19 @@ class Replies:
         first = int.from_bytes(self._random_octets(2), "big")
         for number in range(1 << 15):
             yield (0x8000 | (first + number) & 0x7FFF).to_bytes(2, "big")
+
+
+def _question(challenge: Challenge, client: NasClient) -> bytes:
+    match challenge.prompt:
+        case Prompt.RELAYED:
+            text = challenge.text or client.rules.prompt
+        case Prompt.NEXT_CODE:
+            text = NEXT_CODE_TEXT
+        case Prompt.CODE_AGAIN:
+            text = ASK_AGAIN_TEXT + client.rules.prompt
+        case Prompt.CODE:
+            text = client.rules.prompt
+    return text.encode("utf-8")
 
 
 def _microsoft(kind: int, value: bytes) -> Attribute:

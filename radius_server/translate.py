@@ -1,6 +1,6 @@
 """From packet to request: the last place that knows RADIUS attributes before a login is judged."""
 
-from authn.client import InputMode, Method
+from authn.client import Method
 from authn.instants import UnixSeconds
 from authn.ports import StateSeal
 from authn.request import AccessRequest, canonical_username, decode_text
@@ -26,8 +26,7 @@ def to_request(
     What cannot be judged (no password, an unsupported method, a password field
     of impossible length) is marked and refused later on the common path, as
     every request of a known client must get some reply (RFC 2865 §4.1). A State
-    that is none of ours for this user and client is ignored, as is one at a
-    client that is not asked for codes.
+    that is none of ours for this user and client is ignored.
     """
     packet, client = admitted.packet, admitted.client
     rules = client.rules
@@ -44,7 +43,7 @@ def to_request(
         proof = read_proof(packet, Method.CHAP if Method.CHAP in methods else Method.MSCHAPV2)
         unusable = Reason.UNREADABLE_FIELD if proof is None else None
     state, conversation = packet.first(attributes.STATE), None
-    if state is not None and InputMode.CHALLENGE in rules.modes_at(received):
+    if state is not None:
         conversation = states.open(state, name, client)
     return AccessRequest(name, password, client, received, station_of(packet), unusable, conversation, proof)
 
@@ -64,9 +63,9 @@ def _password(packet: Packet, shared_secret: bytes, charset: str | None) -> tupl
 
 
 def station_of(packet: Packet) -> str | None:
-    """The Calling-Station-Id in printable form."""
+    """The Calling-Station-Id in printable form; None also for an empty one, which tells no station."""
     octets = packet.first(attributes.CALLING_STATION_ID)
-    if octets is None:
+    if not octets:
         return None
     text = octets[:_MAX_STATION_OCTETS].decode("utf-8", "replace")
     return text if text.isprintable() else ascii(text)[1:-1]

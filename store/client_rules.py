@@ -23,6 +23,8 @@ _PLAIN = (
     "charset",
     "max_logins_per_s",
     "disconnect_port",
+    "recovery_codes",
+    "shadow_until",
 )
 
 

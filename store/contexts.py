@@ -4,13 +4,14 @@ Whatever a rule reads from a row besides the sealed value belongs in here, so
 that changing it in the database makes the value fail to open.
 """
 
-from authn.totp import TotpParameters
+from authn.otp import HotpParameters, OtpParameters
 from store.keyring import context
 
 
-def seed_context(user_id: int, serial: str, phase: str, parameters: TotpParameters) -> bytes:
+def seed_context(user_id: int, serial: str, phase: str, parameters: OtpParameters) -> bytes:
     """A seed belongs to one token of one user, in one phase, with its parameters."""
-    shape = f"{parameters.period_s}/{parameters.digits}/{parameters.algorithm}"
+    beat = "counter" if isinstance(parameters, HotpParameters) else parameters.period_s
+    shape = f"{beat}/{parameters.digits}/{parameters.algorithm}"
     return context("tokens", "sealed_seed", user_id, serial, phase, shape)
 
 
@@ -30,3 +31,17 @@ def shared_secret_context(name: str, network: str, rules: str, number: int, unti
 def state_context(username: str, client_id: int) -> bytes:
     """The State of a challenge belongs to one user at one client."""
     return context("conversations", "state", username, client_id)
+
+
+def recovery_code_context(user_id: int) -> bytes:
+    """A recovery code belongs to one user."""
+    return context("recovery_codes", "sealed_digest", user_id)
+
+
+def exemption_context(
+    user_id: int, serial: str, kind: str, client_id: int | None, until: int, logins: int | None
+) -> bytes:
+    """An exemption is of one user, at one client or all, until its end, for so many logins."""
+    where = "everywhere" if client_id is None else client_id
+    often = "any" if logins is None else logins
+    return context("exemptions", "sealed_mark", user_id, serial, kind, where, until, often)

@@ -51,6 +51,17 @@ class Database:
     @classmethod
     def open(cls, path: Path) -> "Database":
         """Open an existing database. Raises ConfigError: missing, unreadable, damaged or of another version."""
+        found, expected = cls.revisions(path)
+        if found != expected:
+            raise ConfigError(
+                f"{path}: the schema is {found or 'empty'}, this version of twinward needs {expected};"
+                " stop the servers and run `twinward upgrade`"
+            )
+        return cls(path)
+
+    @classmethod
+    def revisions(cls, path: Path) -> tuple[str | None, str | None]:
+        """The schema of an existing database, and the one of this version. Raises ConfigError."""
         if not path.exists():
             raise ConfigError(f"{path}: there is no database; run `twinward init`, or restore it from a backup")
         database = cls(path)
@@ -58,13 +69,20 @@ class Database:
             with database.read() as connection:
                 found = MigrationContext.configure(connection).get_current_revision()
         except StoreError as error:
-            database.close()
             raise ConfigError(f"{path}: cannot read the database ({error}); restore it from a backup") from error
-        expected = ScriptDirectory.from_config(_alembic_config(None)).get_current_head()
-        if found != expected:
+        finally:
             database.close()
-            raise ConfigError(f"{path}: the schema is {found or 'empty'}, this version of twinward needs {expected}")
-        return database
+        return found, ScriptDirectory.from_config(_alembic_config(None)).get_current_head()
+
+    @classmethod
+    def upgrade(cls, path: Path) -> None:
+        """Bring the schema of an existing database up to this version, all of it or nothing."""
+        database = cls(path)
+        try:
+            with database.write() as connection:
+                command.upgrade(_alembic_config(connection), "head")
+        finally:
+            database.close()
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Connection]:

@@ -55,6 +55,9 @@ users = Table(
     Column("sealed_verifier", LargeBinary),
     Column("enabled", Boolean(create_constraint=False), nullable=False),
     Column("created_at", Float, nullable=False),
+    Column("strangers_level", Float, nullable=False, server_default="0"),  # see authn/lockout.py
+    Column("strangers_at", Float, nullable=False, server_default="0"),
+    Column("exempt_until", Float),  # the latest end of an exemption: whether it is worth looking for one
 )
 
 user_groups = Table(
@@ -72,13 +75,14 @@ tokens = Table(
     Column("user_id", RowId, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("phase", String(16), nullable=False),  # pending, active, revoked
     Column("sealed_seed", LargeBinary),  # none once revoked
-    Column("period_s", Integer, nullable=False),
+    Column("period_s", Integer, nullable=False),  # 0: the codes are counted (HOTP), and a step is a counter
     Column("digits", Integer, nullable=False),
     Column("algorithm", String(8), nullable=False),
     Column("drift", Integer, nullable=False),
     Column("last_step", BigInteger, nullable=False),
     Column("spent_by", LargeBinary(16)),  # fingerprint of the attempt that spent the last step
     Column("spent_at", Float),
+    Column("clock_off_s", Float),  # how far the device seemed ahead at the last login
     Column("created_at", Float, nullable=False),
 )
 
@@ -148,13 +152,72 @@ sessions = Table(  # what accounting has told of
     UniqueConstraint("client_id", "nas", "acct_session_id"),
 )
 
-tallies = Table(
+tallies = Table(  # failures of a user at a place
     "tallies",
     metadata,
     Column("user_id", RowId, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
     Column("client_id", RowId, ForeignKey("nas_clients.id", ondelete="CASCADE"), primary_key=True),
+    Column("place", String(64), primary_key=True),  # network or station; empty where the NAS tells none
     Column("failures", Integer, nullable=False),
     Column("locked_until", Float, nullable=False),
+    Column("last_guess", LargeBinary(16)),  # keyed fingerprint of the newest wrong guess
+    Column("unlock_step", BigInteger),
+    Column("unlock_tries", Integer, nullable=False, server_default="0"),
+    Column("updated_at", Float, nullable=False, server_default="0", index=True),
+)
+
+place_strangers = Table(  # failures from one place at all names that never came from there
+    "place_strangers",
+    metadata,
+    Column("client_id", RowId, ForeignKey("nas_clients.id", ondelete="CASCADE"), primary_key=True),
+    Column("place", String(64), primary_key=True),
+    Column("level", Float, nullable=False),
+    Column("at", Float, nullable=False, index=True),
+)
+
+user_places = Table(  # where a user has logged in from
+    "user_places",
+    metadata,
+    Column("user_id", RowId, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("place", String(80), primary_key=True),  # network or station; the client where the NAS tells none
+    Column("first_at", Float, nullable=False),
+    Column("last_at", Float, nullable=False, index=True),
+)
+
+recovery_codes = Table(  # unused ones; a used one is gone
+    "recovery_codes",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("user_id", RowId, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("sealed_digest", LargeBinary, nullable=False),
+    Column("created_at", Float, nullable=False),
+)
+
+exemptions = Table(  # logins without a code, for a while; one that is ended is gone
+    "exemptions",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("serial", String(16), nullable=False, unique=True),
+    Column("user_id", RowId, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("kind", String(16), nullable=False),
+    Column("client_id", RowId, ForeignKey("nas_clients.id", ondelete="CASCADE")),  # none: at every client
+    Column("until", BigInteger, nullable=False),
+    Column("logins", Integer),  # none: any number
+    Column("used", Integer, nullable=False),
+    Column("sealed_mark", LargeBinary, nullable=False),  # holds nothing; opens only while the row is unaltered
+    Column("owner", String(128), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("created_at", Float, nullable=False),
+)
+
+shadow_outcomes = Table(  # at clients in shadow mode: what enforcement would have come to
+    "shadow_outcomes",
+    metadata,
+    Column("client_id", RowId, ForeignKey("nas_clients.id", ondelete="CASCADE"), primary_key=True),
+    Column("username", String(253), primary_key=True),  # canonical; may be nobody's here
+    Column("outcome", String(32), nullable=False),  # of the last login
+    Column("times", Integer, nullable=False),
+    Column("last_at", Float, nullable=False),
 )
 
 audit_chains = Table(

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from authn.client import MessageAuthenticatorRule
-from authn.desk import Desk, Waiting
+from authn.desk import Desk
 from authn.errors import ConfigError, TwinwardError
 from authn.instants import UnixSeconds
 from radius_server.accounting import AccountingHandler
@@ -23,17 +23,18 @@ from radius_server.udp import Listener, Service, UdpServer, open_listeners
 from store.attempts import SqliteAttempts
 from store.challenge_states import ChallengeStates
 from store.client_sightings import ClientSightings, Sighting
+from store.exemptions import Exemptions
+from store.fleet_clock import fleet_clock
 from store.installation import Installation
 from store.nas_clients import NasClients
-from store.password_pool import PasswordPool
-from store.passwords import Passwords
 from store.sessions import Sessions
+from twinward.clock import WallClock
 from twinward.config import Settings, read_config
+from twinward.factors import make_router
 from twinward.signals import Signals
 
 _log = logging.getLogger(__name__)
 
-MAX_QUESTIONS = 4096
 HEALTH_KEPT_S = 1.0
 SIGHTINGS_EVERY_S = 10
 PRUNE_EVERY_S = 300
@@ -45,6 +46,7 @@ _FIXED = (  # settings that take a restart to change
     "node_name",
     "hashing",
     "hashing_threads",
+    "first_factors",
     "radius",
 )
 
@@ -52,11 +54,6 @@ _FIXED = (  # settings that take a restart to change
 def open_installation(settings: Settings, worker: str) -> Installation:
     """Open the installation of a configuration, writing to this worker's audit chain. Raises ConfigError."""
     return Installation.open(settings.database_path, settings.key_path, f"{settings.node_name}/{worker}")
-
-
-def max_hash_wait_s(settings: Settings) -> float:
-    """How long a password may wait for its hash: a refusal that had to wait still leaves at its floor."""
-    return settings.handler.reject_delay_s * 0.8
 
 
 class Server:
@@ -75,19 +72,18 @@ class Server:
         self._nas_clients = NasClients(self._installation, "server")
         self._client_sightings = ClientSightings(database)
         self._sessions = Sessions(database)
+        self._exemptions = Exemptions(self._installation, "server")
         self._attempts = SqliteAttempts(database, keyring, self._installation.audit)
-        self._attempts.with_groups = settings.handler.reply_rules.need_groups
-        self._pool: PasswordPool[Waiting[Pending]] = PasswordPool(
-            Passwords(settings.hashing),
-            keyring,
-            threads=settings.hashing_threads,
-            max_waiting=MAX_QUESTIONS,
-            max_wait_s=max_hash_wait_s(settings),
-            clock=time.monotonic,
-        )
+        self._first_factors = make_router(settings, self._installation)
         self._desk: Desk[Pending] = Desk(
-            self._attempts, self._pool, settings.policy, max_waiting=settings.radius.max_waiting, on_fault=_report
+            self._attempts,
+            self._first_factors,
+            settings.policy,
+            max_waiting=settings.radius.max_waiting,
+            on_fault=_report,
         )
+        self._note_groups(settings)
+        self._clock = WallClock()
         self._generation, clients = self._nas_clients.snapshot()
         self.sightings = Sightings()
         self.gate = Gate(Clients(clients), Drops(), self.sightings)
@@ -125,7 +121,7 @@ class Server:
                     (self._accounting_listeners, self._accounting),
                 ]
                 UdpServer(ports).serve(
-                    wakers=[signals, self._pool],
+                    wakers=[signals, self._first_factors],
                     is_stopping=signals.is_stopping,
                     each_second=lambda: self._each_second(signals),
                 )
@@ -141,7 +137,7 @@ class Server:
         """Give everything back."""
         for listener in (*self._listeners, *self._accounting_listeners):
             listener.close()
-        self._pool.close()
+        self._first_factors.close()
         try:
             self._store_sightings()
         except TwinwardError as fault:
@@ -155,6 +151,7 @@ class Server:
 
     def _each_second(self, signals: Signals) -> None:
         self._seconds += 1
+        self._watch_the_clock()
         if signals.take_reload():
             self._reload_settings()
         try:
@@ -166,8 +163,29 @@ class Server:
             if self._seconds % PRUNE_EVERY_S == 0:
                 self._attempts.prune(UnixSeconds(time.time()))
                 self._sessions.prune(UnixSeconds(time.time()))
+                self._exemptions.prune(UnixSeconds(time.time()))
+                self._compare_clocks()
         except TwinwardError as fault:
             _log.error("cannot read or write what is kept of the NAS clients, going on without: %s", fault)
+
+    def _watch_the_clock(self) -> None:
+        """A wall clock that jumps makes codes wrong, or old ones right: somebody should look."""
+        step_s = self._clock.step_s(time.time(), time.monotonic())
+        if step_s is None:
+            return
+        _log.error("ALARM: the clock of this machine was set %+.0f s; codes go by it", step_s)
+        try:
+            with self._installation.database.write() as connection:
+                body = {"step_s": round(step_s)}
+                self._installation.audit.append(connection, UnixSeconds(time.time()), "clock.stepped", body)
+        except TwinwardError as fault:
+            _log.error("that the clock was set is not written down: %s", fault)
+
+    def _compare_clocks(self) -> None:
+        """If most devices are off by the same, it is this clock that is off."""
+        fleet = fleet_clock(self._installation.database, UnixSeconds(time.time()))
+        if fleet.server_is_off:
+            _log.error("ALARM: %s", fleet.sentence)
 
     def _read_clients(self) -> None:
         self._generation, clients = self._nas_clients.snapshot()
@@ -194,6 +212,11 @@ class Server:
                 Sighting(client_id, what, one.times, one.last_at) for (client_id, what), one in seen.items()
             )
 
+    def _note_groups(self, settings: Settings) -> None:
+        """Read groups with the accounts only where something depends on them."""
+        needed = settings.handler.reply_rules.need_groups or settings.policy.needs_groups
+        self._attempts.accounts.with_groups = needed
+
     def _reload_settings(self) -> None:
         """Take over what can change while serving; a faulty file changes nothing."""
         try:
@@ -204,7 +227,7 @@ class Server:
         changed = [name for name in _FIXED if getattr(settings, name) != getattr(self._settings, name)]
         self._handler.settings = settings.handler
         self._accounting.realms = settings.realms
-        self._attempts.with_groups = settings.handler.reply_rules.need_groups
+        self._note_groups(settings)
         self._desk.policy = settings.policy
         self._settings = settings
         _log.info("settings read again%s", f"; restart to change {', '.join(changed)}" if changed else "")

@@ -7,154 +7,43 @@ only. Relative paths count from the folder of the file.
 
 import os
 import re
-import socket
 import tomllib
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import ValidationError
 
 from authn.errors import ConfigError
+from authn.first_factor import OWN_STORE
 from authn.lockout import LockoutPolicy
+from authn.otp import Algorithm, TotpParameters
 from authn.policy import Policy
 from authn.request import canonical_username
-from authn.totp import Algorithm, TotpParameters
 from radius_server.handler import HandlerSettings
-from radius_server.udp import ListenAddress
 from radius_wire.built_in_dictionary import BUILT_IN
 from store.passwords import HashingSettings
+from twinward.addresses import ACCOUNTING_PORT, parse_address
 from twinward.dictionaries import read_dictionary
+from twinward.geography import read_countries
+from twinward.policies import FaultyPolicyError, check_cases, make_keepers, make_local_time, make_rules
 from twinward.reply_attributes import FaultyReplyError, make_reply_rules
+from twinward.sections import File, FirstFactorSection, LoginSection
 
 CONFIG_VARIABLE = "TWINWARD_CONFIG"
 CONFIG_NAME = "twinward.toml"
 SYSTEM_CONFIG = Path("/etc/twinward") / CONFIG_NAME
-RADIUS_PORT = 1812
-ACCOUNTING_PORT = 1813
+ANSWERED_WITHIN = 0.8
+"""The part of a refusal's floor within which a first factor must have answered.
 
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class NodeSection(_Section):
-    """This machine among those that share the database."""
-
-    name: Annotated[str, Field(min_length=1, max_length=64)] = socket.gethostname() or "node"
-
-
-class StoreSection(_Section):
-    """Where users, tokens, clients and the audit chain are kept."""
-
-    database: str = "twinward.db"
-
-
-class KeysSection(_Section):
-    """Where the key-encryption key comes from."""
-
-    key_file: str = "twinward.key"
-
-
-class RadiusSection(_Section):
-    """The RADIUS server."""
-
-    listen: list[str] = [f"0.0.0.0:{RADIUS_PORT}", f"[::]:{RADIUS_PORT}"]
-    reject_delay_s: Annotated[float, Field(ge=0.05, le=10)] = 1.0
-    reject_jitter_s: Annotated[float, Field(ge=0, le=5)] = 0.1
-    duplicate_lifetime_s: Annotated[float, Field(ge=5, le=300)] = 45.0
-    max_duplicates: Annotated[int, Field(ge=1024, le=4_000_000)] = 131072
-    max_waiting: Annotated[int, Field(ge=64, le=1_000_000)] = 4096
-    max_logins_per_s_per_source: Annotated[int, Field(ge=1, le=1_000_000)] = 20_000
-    accounting_listen: list[str] = []
-    dictionaries: list[str] = []
-
-    @field_validator("listen")
-    @classmethod
-    def _listen_is_readable(cls, texts: list[str]) -> list[str]:
-        if not texts:
-            raise ValueError("at least one address is needed")
-        for text in texts:
-            parse_address(text)
-        return texts
-
-    @field_validator("accounting_listen")
-    @classmethod
-    def _accounting_listen_is_readable(cls, texts: list[str]) -> list[str]:
-        for text in texts:
-            parse_address(text, ACCOUNTING_PORT)
-        return texts
-
-
-class LoginSection(_Section):
-    """The login rules. Windows and drifts are in time steps."""
-
-    window: Annotated[int, Field(ge=0, le=10)] = 1
-    max_drift: Annotated[int, Field(ge=0, le=100)] = 10
-    free_failures: Annotated[int, Field(ge=0, le=100)] = 5
-    first_delay_s: Annotated[int, Field(ge=1, le=3600)] = 30
-    max_delay_s: Annotated[int, Field(ge=1, le=86400)] = 900
-    max_answers: Annotated[int, Field(ge=1, le=10)] = 3
-    challenge_lifetime_s: Annotated[int, Field(ge=10, le=900)] = 120
-    realms: list[str] = []
-
-
-class TokensSection(_Section):
-    """What new tokens are like."""
-
-    issuer: Annotated[str, Field(min_length=1, max_length=64)] = "twinward"
-    period_s: Annotated[int, Field(ge=10, le=300)] = 30
-    digits: Annotated[int, Field(ge=6, le=8)] = 6
-    algorithm: Literal["sha1", "sha256", "sha512"] = "sha1"
-
-    @field_validator("issuer")
-    @classmethod
-    def _issuer_holds_no_colon(cls, text: str) -> str:
-        if ":" in text:
-            raise ValueError("an issuer must not hold a colon: authenticator apps cut it there")
-        return text
-
-
-class PasswordsSection(_Section):
-    """What one argon2id hash costs, and how many are made at once (0: one per core)."""
-
-    memory_kib: Annotated[int, Field(ge=8192, le=4_194_304)] = 19456
-    time_cost: Annotated[int, Field(ge=1, le=100)] = 2
-    parallelism: Annotated[int, Field(ge=1, le=64)] = 1
-    threads: Annotated[int, Field(ge=0, le=256)] = 0
-
-
-class LogSection(_Section):
-    """What is written to standard error."""
-
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    format: Literal["text", "json"] = "text"
-
-
-class ReplySection(_Section):
-    """Attributes of an Access-Accept, and for whom; `TAG:` before a value of a tagged attribute gives its tag."""
-
-    user: str | None = None
-    group: str | None = None
-    client: str | None = None
-    attributes: dict[str, str | int | list[str | int]]
-
-
-class _File(_Section):
-    node: NodeSection = NodeSection()
-    store: StoreSection = StoreSection()
-    keys: KeysSection = KeysSection()
-    radius: RadiusSection = RadiusSection()
-    login: LoginSection = LoginSection()
-    tokens: TokensSection = TokensSection()
-    passwords: PasswordsSection = PasswordsSection()
-    log: LogSection = LogSection()
-    reply: list[ReplySection] = []
+A refusal that had to wait for it still leaves at its floor, and does not tell that the code was right.
+"""
 
 
 class Settings:
     """The settings of one installation, as the rooms take them."""
 
-    def __init__(self, file: _File, path: Path) -> None:
+    def __init__(self, file: File, path: Path) -> None:
         self.path = path
         self.node_name = file.node.name
         self.database_path = path.parent / file.store.database
@@ -163,6 +52,7 @@ class Settings:
         self.listen = tuple(parse_address(text) for text in radius.listen)
         self.accounting_listen = tuple(parse_address(text, ACCOUNTING_PORT) for text in radius.accounting_listen)
         self.radius = radius
+        self.reject_delay_s = radius.reject_delay_s
         self.realms = frozenset(canonical_username(realm.encode()) for realm in login.realms)
         self.dictionary = BUILT_IN
         for name in radius.dictionaries:
@@ -174,13 +64,11 @@ class Settings:
             realms=self.realms,
             reply_rules=make_reply_rules(file.reply, self.dictionary),
         )
-        self.policy = Policy(
-            login.window,
-            login.max_drift,
-            LockoutPolicy(login.free_failures, login.first_delay_s, login.max_delay_s),
-            login.max_answers,
-            login.challenge_lifetime_s,
-        )
+        self.first_factors = {
+            name: _named(name, section, radius.reject_delay_s) for name, section in file.first_factors.items()
+        }
+        self.policy = self._policy(file, login)
+        self.policy_cases = len(file.policy_case)
         self.issuer = file.tokens.issuer
         tokens = file.tokens
         self.new_token = TotpParameters(tokens.period_s, tokens.digits, Algorithm(tokens.algorithm))
@@ -188,6 +76,58 @@ class Settings:
         self.hashing = HashingSettings(passwords.memory_kib, passwords.time_cost, passwords.parallelism)
         self.hashing_threads = passwords.threads or len(os.sched_getaffinity(0))
         self.log = file.log
+
+    def _policy(self, file: File, login: LoginSection) -> Policy:
+        """The policy, and the proof that its cases hold. Raises ConfigError, FaultyPolicyError."""
+        try:
+            local_time = make_local_time(login.time_zone)
+        except ValueError as error:
+            raise ConfigError(f"{self.path}: login.time_zone: {error}") from error
+        policy = Policy(
+            login.window,
+            login.look_ahead,
+            login.reach,
+            login.max_drift,
+            LockoutPolicy(
+                login.free_failures,
+                login.first_delay_s,
+                login.max_delay_s,
+                login.strangers_per_user,
+                login.strangers_per_network,
+            ),
+            login.max_answers,
+            login.challenge_lifetime_s,
+            make_rules(file.policy, has_countries=bool(login.country_file), realms=self.realms),
+            make_keepers(file.password, self.first_factors, self.realms),
+            local_time,
+        )
+        if login.country_file:
+            policy = replace(policy, country_of=read_countries(self.path.parent / login.country_file))
+        check_cases(file.policy_case, policy, self.realms)
+        return policy
+
+
+@dataclass(frozen=True, slots=True)
+class NamedFirstFactor:
+    """A first factor of the configuration, and how long it may take."""
+
+    name: str
+    section: FirstFactorSection
+    timeout_s: float
+
+
+def _named(name: str, section: FirstFactorSection, reject_delay_s: float) -> NamedFirstFactor:
+    """Raises ConfigError where a refusal could leave after all others."""
+    longest_s = reject_delay_s * ANSWERED_WITHIN
+    if name == OWN_STORE:
+        raise ConfigError(f"first_factors.{name}: this name is that of twinward's own store; choose another one")
+    if section.timeout_s is not None and section.timeout_s > longest_s:
+        raise ConfigError(
+            f"first_factors.{name}.timeout_s: {section.timeout_s} s is more than {longest_s:g} s, and a wrong password"
+            " would be refused later than a wrong code: raise radius.reject_delay_s to"
+            f" {section.timeout_s / ANSWERED_WITHIN:g} s, or lower it"
+        )
+    return NamedFirstFactor(name, section, section.timeout_s or longest_s)
 
 
 def find_config(given: Path | None) -> Path:
@@ -222,23 +162,14 @@ def parse_config(text: str, path: Path) -> Settings:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: {error}") from error
     try:
-        return Settings(_File.model_validate(data), path)
+        return Settings(File.model_validate(data), path)
     except ValidationError as error:
         findings = [_finding(path, text, detail) for detail in error.errors(include_url=False)]
         raise ConfigError("\n".join(findings)) from error
     except FaultyReplyError as error:
         raise ConfigError(f"{path}:{_line_of_table(text, 'reply', error.number)}: {error}") from error
-
-
-def parse_address(text: str, default_port: int = RADIUS_PORT) -> ListenAddress:
-    """`192.0.2.1:1812`, `[2001:db8::1]:1812`, or without the port. Raises ValueError."""
-    parsed = re.fullmatch(r"(?:\[([0-9A-Fa-f:.%\w]+)\]|([0-9A-Za-z.-]+))(?::(\d{1,5}))?", text)
-    if parsed is None:
-        raise ValueError(f"{text!r} is not an address; write 192.0.2.1:1812 or [2001:db8::1]:1812")
-    port = int(parsed[3] or default_port)
-    if port > 65535:
-        raise ValueError(f"{port} is not a port")
-    return ListenAddress(parsed[1] or parsed[2], port)
+    except FaultyPolicyError as error:
+        raise ConfigError(f"{path}:{_line_of_table(text, error.table, error.number)}: {error}") from error
 
 
 def _finding(path: Path, text: str, detail: Any) -> str:

@@ -8,8 +8,8 @@ import pyotp
 import segno
 
 from authn.errors import OperationError
+from authn.otp import HotpParameters, OtpParameters
 from authn.secret import Seed
-from authn.totp import TotpParameters
 
 
 def read_seed(text: str) -> Seed:
@@ -27,14 +27,17 @@ def read_seed(text: str) -> Seed:
         raise OperationError("this is not a seed: write base32, or hex: and hexadecimal digits") from None
 
 
-def otpauth_uri(seed: Seed, account: str, issuer: str, parameters: TotpParameters) -> str:
+def otpauth_uri(seed: Seed, account: str, issuer: str, parameters: OtpParameters) -> str:
     """The otpauth URI of a token. It holds the seed in clear: shown once to its owner, never stored or logged.
 
     All parameters are written out, though some apps ignore them.
     """
     secret = b32encode(seed.reveal()).decode("ascii").rstrip("=")
-    uri = pyotp.TOTP(secret).provisioning_uri(name=account.replace(":", "_"), issuer_name=issuer)
-    return f"{uri}&algorithm={parameters.algorithm.upper()}&digits={parameters.digits}&period={parameters.period_s}"
+    name, common = account.replace(":", "_"), f"&algorithm={parameters.algorithm.upper()}&digits={parameters.digits}"
+    if isinstance(parameters, HotpParameters):
+        return pyotp.HOTP(secret).provisioning_uri(name=name, issuer_name=issuer) + common
+    uri = pyotp.TOTP(secret).provisioning_uri(name=name, issuer_name=issuer)
+    return f"{uri}{common}&period={parameters.period_s}"
 
 
 def qr_text(uri: str) -> str:

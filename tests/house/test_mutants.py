@@ -15,6 +15,7 @@ from house.mutants import MUTANTS
 ROOT = Path(__file__).parents[2]
 COPIED = [
     "authn",
+    "first_factors",
     "radius_client",
     "radius_server",
     "radius_wire",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-ROOMS = {"authn", "radius_client", "radius_server", "radius_wire", "store", "twinward"}
+ROOMS = {"authn", "first_factors", "radius_client", "radius_server", "radius_wire", "store", "twinward"}
 
 
 @pytest.fixture(scope="module")

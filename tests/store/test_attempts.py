@@ -9,8 +9,8 @@ from support.simulator import World
 
 from authn.authenticate import Login, authenticate
 from authn.client import NasClient
-from authn.decision import AskFirstFactor, CheckedPassword, Finding
 from authn.errors import StoreUnavailableError
+from authn.first_factor import AskFirstFactor, CheckedPassword, Finding
 from authn.policy import Policy
 from authn.request import AccessRequest, canonical_username
 from authn.secret import Password
@@ -45,7 +45,7 @@ def settle(request, attempts, right=True):
     [outcome] = authenticate([Login(request)], attempts, Policy())
     if isinstance(outcome, AskFirstFactor):
         finding = Finding.PASSED if right else Finding.FAILED
-        [outcome] = authenticate([Login(request, CheckedPassword(finding, outcome.verifier))], attempts, Policy())
+        [outcome] = authenticate([Login(request, CheckedPassword(finding, outcome.keeper))], attempts, Policy())
     return outcome
 
 
@@ -81,8 +81,8 @@ def test_unknown_names_get_the_decoy(world):
 
 def test_failures_are_kept_until_an_accept(world):
     alice = world.enrol("alice")
-    for _ in range(6):
-        assert world.login("alice", typed_by(alice, 5000)) == Reject(Reason.WRONG_CODE)
+    for guess in range(6):
+        assert world.login("alice", typed_by(alice, 5000 + 30 * guess)) == Reject(Reason.WRONG_CODE)
     assert world.login("alice", typed_by(alice)) == Reject(Reason.LOCKED)
 
 
@@ -178,35 +178,25 @@ def test_a_row_altered_in_the_database_does_not_log_in(real, tmp_path, edit):
     with sqlite3.connect(tmp_path / "twinward.db") as connection:
         connection.executescript(edit)
     connection.close()
-    from store.password_pool import PasswordPool
+    from store.own_passwords import OwnPasswords
     from store.passwords import Passwords
 
-    pool = PasswordPool(
-        Passwords(installations.CHEAP),
-        real.installation.keyring,
-        threads=1,
-        max_waiting=9,
-        max_wait_s=9,
-        clock=lambda: 0.0,
-    )
-    for typed in (alice.typed(), mallory.typed(), alice.password + mallory.code()):
+    own = OwnPasswords(Passwords(installations.CHEAP), real.installation.keyring)
+    for typed in (alice.typed(), mallory.typed(), "another horse" + mallory.code()):
         request = AccessRequest(canonical_username(b"alice"), Password(typed.encode()), real.client, real.now)
         login, verdict = Login(request), None
         while verdict is None:
             [outcome] = authenticate([login], real.attempts, Policy())
             if isinstance(outcome, AskFirstFactor):
-                pool.ask("ticket", outcome, 99.0)
-                while not (answers := pool.answers()):
-                    pass
-                login = Login(request, answers[0][1])
+                login = Login(request, own.check(outcome, 9.0))
             else:
                 verdict = outcome
         assert verdict in (Reject(Reason.SEAL_BROKEN), Reject(Reason.WRONG_CODE))
-    pool.close()
 
 
 def test_a_pending_token_made_active_in_the_database_does_not_log_in(real, tmp_path):
-    from store.users import NewToken, NewUser, Users, new_seed
+    from store.tokens import NewToken, new_seed
+    from store.users import NewUser, Users
 
     seed = new_seed()
     Users(real.installation, "test").add(NewUser("eve", token=NewToken(seed)), real.now)

@@ -6,13 +6,13 @@ import pytest
 from support import installations
 
 from authn.account import LastSpend, TokenId
-from authn.decision import Answer, Decision, Spend, WithoutSpend
+from authn.decision import Answer, Decision, SpendStep, WithoutSpend
 from authn.errors import StoreError
 from authn.instants import UnixSeconds
+from authn.otp import TimeStep
 from authn.ports import Settlement
 from authn.request import AccessRequest, canonical_username
 from authn.secret import Password
-from authn.totp import TimeStep
 from authn.verdict import Accept, Reason, Reject
 from store.attempts import SqliteAttempts
 from store.nas_clients import NasClients
@@ -37,7 +37,7 @@ def settle(attempts, request, step):
     """Settle an Accept that was decided without looking at the last step."""
     with attempts.transaction() as transaction:
         [account] = transaction.load([request])
-        decision = Decision(Accept(), Spend(TokenId(1), TimeStep(step), 0, LastSpend(bytes(16), request.received)))
+        decision = Decision(Accept(), SpendStep(TokenId(1), TimeStep(step), 0, LastSpend(bytes(16), request.received)))
         [verdict] = transaction.settle([Settlement(request, account, decision)])
     return verdict
 
@@ -81,7 +81,7 @@ def answer(attempts, request, *, closing=False, number=1):
         [account] = transaction.load([request])
         counted = Answer(b"conversation", 3, closing, request.received)
         by = LastSpend(bytes(16), request.received)
-        spend = Spend(TokenId(1), TimeStep(number), 0, by) if closing else None
+        spend = SpendStep(TokenId(1), TimeStep(number), 0, by) if closing else None
         verdict = Accept() if closing else Reject(Reason.WRONG_CODE)
         [settled] = transaction.settle([Settlement(request, account, Decision(verdict, spend, answer=counted))])
     return settled

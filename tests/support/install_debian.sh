@@ -2,7 +2,7 @@
 # Installs the Debian packages that the tests drive as partners: those named, or all of them. Needs root and apt-get;
 # without them it says so, and the tests that need a missing program skip by name. No installation starts a service.
 set -u
-[ $# -gt 0 ] || set -- freeradius freeradius-utils radsecproxy libpam-radius-auth pamtester
+[ $# -gt 0 ] || set -- freeradius freeradius-utils radsecproxy libpam-radius-auth pamtester slapd php-cli whois
 missing=""
 for package; do
     dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"

@@ -6,12 +6,13 @@ from pathlib import Path
 
 from authn.client import AcceptedInput, ClientRules, InputMode
 from authn.instants import UnixSeconds
+from authn.otp import TimeStep, TotpParameters, code_at
 from authn.secret import Password, Seed, SharedSecret
-from authn.totp import TimeStep, TotpParameters, code_at
 from store.installation import Installation
 from store.nas_clients import NasClients
 from store.passwords import HashingSettings, Passwords
-from store.users import NewToken, NewUser, Users, new_seed
+from store.tokens import NewToken, new_seed
+from store.users import NewUser, Users
 
 CHEAP = HashingSettings(memory_kib=8, time_cost=1, parallelism=1)
 SHARED_SECRET = b"wire-test-shared-secret"

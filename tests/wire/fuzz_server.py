@@ -40,9 +40,9 @@ from support.daemon import Daemon, write_config
 from support.installations import Person
 
 from authn.client import AcceptedInput, ClientRules, InputMode, MessageAuthenticatorRule, Method, OnFailure
+from authn.otp import TimeStep, code_at
 from authn.request import canonical_username
 from authn.secret import SharedSecret
-from authn.totp import TimeStep, code_at
 from radius_server.drops import Cause
 from radius_wire import attributes
 from radius_wire.authenticators import verify_message_authenticator, verify_reply, verify_request_authenticator

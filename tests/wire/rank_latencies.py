@@ -34,14 +34,15 @@ from support import installations
 from support.daemon import Daemon
 from support.installations import SHARED_SECRET, Person
 
+from authn.otp import TotpParameters
 from authn.secret import Password
-from authn.totp import TotpParameters
 from radius_wire import attributes
 from radius_wire.authenticators import verify_reply
 from radius_wire.packet import HEADER_OCTETS, MAC_OCTETS, PacketCode, build_request, parse
 from radius_wire.password_hiding import hide
 from store.passwords import HashingSettings, Passwords
-from store.users import NewToken, NewUser, Users, new_seed
+from store.tokens import NewToken, new_seed
+from store.users import NewUser, Users
 
 SIGNIFICANT = 0.01
 PASSWORD = "correct horse"

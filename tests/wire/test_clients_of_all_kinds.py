@@ -142,7 +142,8 @@ attributes = { Session-Timeout = 60, Tunnel-Type = "1:VLAN", Tunnel-Private-Grou
 def test_reply_attributes_through_radclient(folder, installation, serve):
     from authn.secret import Password
     from store.passwords import Passwords
-    from store.users import NewToken, NewUser, Users, new_seed
+    from store.tokens import NewToken, new_seed
+    from store.users import NewUser, Users
 
     write_config(folder, more=REPLIES)
     seed, parameters = new_seed(), installations.TotpParameters()

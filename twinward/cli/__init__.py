@@ -6,7 +6,22 @@ from pathlib import Path
 import click
 
 from authn.errors import TwinwardError
-from twinward.cli import audit, client, demo, explain, install, login_test, serve, session, token, user
+from twinward.cli import (
+    audit,
+    client,
+    demo,
+    doctor,
+    exemption,
+    explain,
+    install,
+    login_test,
+    recovery_codes,
+    serve,
+    session,
+    token,
+    upgrade,
+    user,
+)
 from twinward.cli.context import Console
 
 
@@ -26,11 +41,16 @@ def cli(context: click.Context, config: Path | None) -> None:
 for command in (
     install.init,
     install.check_config,
+    doctor.doctor,
+    upgrade.upgrade,
     serve.serve,
     demo.demo,
     client.client,
     user.user,
     token.token,
+    recovery_codes.recovery_codes,
+    exemption.grace,
+    exemption.bypass,
     login_test.login_test,
     session.session,
     explain.explain,

@@ -9,6 +9,7 @@ from authn.instants import UnixSeconds
 from authn.secret import SharedSecret
 from store.nas_clients import NasClients, new_shared_secret
 from twinward.cli.client_audit import audit
+from twinward.cli.client_readiness import readiness
 from twinward.cli.client_rules import changed_rules, inputs_text, rule_options, warnings
 from twinward.cli.context import Console, json_option, now, read_secret, show, table, time_text
 
@@ -21,6 +22,7 @@ def client() -> None:
 
 
 client.add_command(audit)
+client.add_command(readiness)
 
 
 @client.command()
@@ -203,6 +205,8 @@ def _facts(client: NasClient) -> dict[str, Any]:
         "charset": rules.charset or "utf-8",
         "max_logins_per_s": rules.max_logins_per_s,
         "disconnect_port": rules.disconnect_port,
+        "recovery_codes": rules.recovery_codes,
+        "shadow_until": rules.shadow_until,
         "shared_secret_octets": len(client.shared_secret),
         "shared_secrets": len(client.shared_secrets),
     }

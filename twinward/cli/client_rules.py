@@ -1,6 +1,5 @@
 """The options of `client add` and `client set`: the rules of a NAS client as an operator writes them."""
 
-import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -11,9 +10,11 @@ import click
 from authn.client import AcceptedInput, ClientRules, InputMode, MessageAuthenticatorRule, Method, OnFailure
 from authn.errors import OperationError
 from authn.instants import UnixSeconds
+from twinward.dates import end_of_day
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+MAX_SHADOW_S = 90 * 86400
 _MODES = [mode.value for mode in InputMode if mode is not InputMode.STATIC_CHALLENGE]
 
 _OPTIONS = (
@@ -66,6 +67,18 @@ _OPTIONS = (
     click.option(
         "--max-rate", "max_logins_per_s", type=int, metavar="N", help="Logins a second at most; 0 for no limit."
     ),
+    click.option(
+        "--recovery-codes/--no-recovery-codes",
+        default=None,
+        help="Whether a recovery code is taken in the place of a code.  [default: recovery-codes]",
+    ),
+    click.option(
+        "--shadow-until",
+        "shadow_until",
+        metavar="DATE",
+        help="Till the end of that day a right password alone lets in, and what a code would have done is noted"
+        " (`client readiness`); `none` enforces codes at once.",
+    ),
     click.option("--disconnect-port", type=int, metavar="PORT", help="Where the NAS hears us.  [default: 3799]"),
     click.option("--status-server/--no-status-server", default=None, help="Whether Status-Server is answered."),
     click.option(
@@ -109,6 +122,9 @@ def warnings(rules: ClientRules) -> list[str]:
         found.append("Replies are not signed: who sits on the path can turn a refusal into an acceptance.")
     if rules.methods != {Method.PAP}:
         found.append("CHAP and MS-CHAPv2 give a code away to who listens; it is of no use once it was taken.")
+    if rules.shadows_at(UnixSeconds(time.time())):
+        end = time.strftime("%Y-%m-%d", time.localtime((rules.shadow_until or 0) - 1))
+        found.append(f"Until the end of {end} this client lets in with the password alone: shadow mode.")
     if any(one.mode is InputMode.PASSWORD_ONLY for one in rules.inputs):
         found.append("This client has no second factor: the password alone lets its users in.")
     return found
@@ -124,12 +140,12 @@ def inputs_text(rules: ClientRules) -> str:
     )
 
 
-def end_of_day(text: str) -> UnixSeconds:
-    """The end of a day written as 2026-12-31, in the zone of this machine. Raises ValueError."""
-    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
-        raise ValueError(f"{text!r} is not a day; write it as 2026-12-31")
-    day = time.strptime(text, "%Y-%m-%d")
-    return UnixSeconds(time.mktime((day.tm_year, day.tm_mon, day.tm_mday + 1, 0, 0, 0, 0, 0, -1)))
+def _shadow_end(day: str) -> UnixSeconds:
+    """The end of shadow mode: it ends by itself, and soon enough to be remembered."""
+    end = end_of_day(day)
+    if end > time.time() + MAX_SHADOW_S:
+        raise ValueError(f"shadow mode lasts {MAX_SHADOW_S // 86400} days at most; {day} is later")
+    return end
 
 
 def _inputs(text: str) -> tuple[AcceptedInput, ...]:
@@ -156,4 +172,5 @@ _CONVERSIONS: Mapping[str, Callable[[Any], Any]] = {
     "on_failure": OnFailure,
     "charset": lambda name: None if name == "none" else name,
     "max_logins_per_s": lambda number: number or None,
+    "shadow_until": lambda day: None if day == "none" else _shadow_end(day),
 }

@@ -15,7 +15,10 @@ import click
 from authn.errors import OperationError
 from authn.instants import UnixSeconds
 from authn.request import Username, canonical_username
+from store.exemptions import Exemptions
 from store.installation import Installation
+from store.recovery_codes import RecoveryCodes
+from store.tokens import Tokens
 from store.users import Users
 from twinward.app import open_installation
 from twinward.config import Settings, find_config, read_config
@@ -47,6 +50,18 @@ class Console:
     def users(self, installation: Installation) -> Users:
         """The users of an installation, by the names that its logins use."""
         return Users(installation, self.by, realms=self.settings().realms)
+
+    def tokens(self, installation: Installation) -> Tokens:
+        """The tokens of an installation."""
+        return Tokens(installation, self.by, realms=self.settings().realms)
+
+    def recovery_codes(self, installation: Installation) -> RecoveryCodes:
+        """The recovery codes of an installation."""
+        return RecoveryCodes(installation, self.by, realms=self.settings().realms)
+
+    def exemptions(self, installation: Installation) -> Exemptions:
+        """Grace and bypasses of an installation."""
+        return Exemptions(installation, self.by, realms=self.settings().realms)
 
     def username(self, name: str) -> Username:
         """A user's name as it is kept."""

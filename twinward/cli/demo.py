@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 
 from authn.errors import ConfigError
+from authn.otp import TotpParameters, code_at
 from authn.secret import Password, Seed, SharedSecret
-from authn.totp import TotpParameters, code_at
 from radius_client.client import Accepted, Client
 from radius_client.errors import RadiusClientError
 from radius_client.exchange import Server as RadiusServer
@@ -19,11 +19,13 @@ from radius_server.udp import ListenAddress, open_listeners
 from store.installation import Installation
 from store.nas_clients import NasClients, new_shared_secret
 from store.passwords import Passwords
-from store.users import NewToken, NewUser, Users, new_seed
+from store.tokens import NewToken, new_seed
+from store.users import NewUser, Users
+from twinward.addresses import RADIUS_PORT
 from twinward.app import Server, open_installation
 from twinward.cli.context import Console, now
 from twinward.cli.install import create_installation
-from twinward.config import CONFIG_NAME, RADIUS_PORT, Settings, read_config
+from twinward.config import CONFIG_NAME, Settings, read_config
 from twinward.log import start_logging
 from twinward.seeds import otpauth_uri, qr_text
 

@@ -1,4 +1,6 @@
-"""`twinward explain`: the story of one audit entry, with what to do about it."""
+"""`twinward explain`: the story of one audit entry, with what to do about it, or of a login that might be."""
+
+from typing import Any
 
 import click
 
@@ -6,6 +8,7 @@ from authn.verdict import Inability, Reason
 from store import audit
 from store.attempts import LOGIN_EVENT
 from twinward.cli.context import Console, json_option, show, time_text
+from twinward.cli.what_if import imagine
 
 _TEXTS: dict[str, tuple[str, str]] = {
     Reason.UNKNOWN_USER: (
@@ -14,8 +17,18 @@ _TEXTS: dict[str, tuple[str, str]] = {
     ),
     Reason.USER_DISABLED: ("The user is disabled.", "`twinward user enable NAME` lets them in again."),
     Reason.LOCKED: (
-        "After too many failures the user must wait; this login was not looked at.",
-        "Wait, or `twinward user unlock NAME`.",
+        "After too many failures in a row from here the user must wait; this login let nobody in, right or wrong.",
+        "Wait, or `twinward user unlock NAME`, or the user logs in with two codes in a row: one, then the next.",
+    ),
+    Reason.STRANGERS: (
+        "Somebody has failed too often lately, at this name or from this network, from where this user never came."
+        " Places that the user has come from are not affected.",
+        "Look at who guesses: `twinward audit list --user NAME`. The user logs in with two codes in a row, one and then"
+        " the next, or `twinward user unlock NAME`.",
+    ),
+    Reason.POLICY: (
+        "A rule of the policy refuses this login.",
+        "The rule is named above; `twinward explain --what-if NAME` tries others without a login.",
     ),
     Reason.NO_TOKEN: ("The user has no active token.", "`twinward token enrol NAME`."),
     Reason.NO_PASSWORD: (
@@ -28,9 +41,33 @@ _TEXTS: dict[str, tuple[str, str]] = {
         " field, without a blank. If this happens to everyone at one client, its input mode or shared secret is wrong.",
     ),
     Reason.WRONG_CODE: (
-        "The code belongs to no time step near the present.",
-        "Check that the phone's clock is set by the network; `twinward token resync` learns a constant offset."
-        " A code of another account in the app looks the same.",
+        "The code belongs to no time step near the present, nor to one within reach.",
+        "A typing error, or a code of another account in the app, or of an app that was set up anew.",
+    ),
+    Reason.CLOCK_OFF: (
+        "The code is right for another time: the clock of the device is off.",
+        "Let the phone set its clock by the network. `twinward token resync SERIAL` learns a constant offset from two"
+        " codes in a row; at a prompt the user is asked for the next code and it is learned there. If many users have"
+        " it, look at this server's clock: `twinward doctor`.",
+    ),
+    Reason.WRONG_PERIOD: (
+        "The app makes codes of another period than the token has: it ignored that setting of the QR code.",
+        "`twinward token revoke SERIAL`, and `twinward token enrol NAME` with the period that the app knows, or"
+        " another app.",
+    ),
+    Reason.OLD_CODE: (
+        "The code is the one of the user's last login, long over: a client that kept it sends it again, as VPN clients"
+        " do when they renew their keys, often after an hour. It was not counted.",
+        "Let the VPN server remember the session: OpenVPN has `auth-gen-token`, others a longer rekey or session time.",
+    ),
+    Reason.SAME_GUESS: (
+        "The same wrong password or code as a moment ago: a NAS repeats itself, or a program has an old password."
+        " It was not counted again, and nobody was asked.",
+        "See the entry before it for what was wrong.",
+    ),
+    Reason.DUMMY_PASSWORD: (
+        "sshd sent the made-up password that it sends for a user whom its host does not know or does not let in.",
+        "Add the user to the host, or look at AllowUsers and AllowGroups in its sshd_config.",
     ),
     Reason.CODE_REPLAYED: (
         "The code was right but had been used before.",
@@ -64,7 +101,10 @@ _TEXTS: dict[str, tuple[str, str]] = {
     ),
     Inability.STORE_UNAVAILABLE: ("The database could not be used.", "Look into the server's log."),
     Inability.KEYS_UNAVAILABLE: ("A key is missing.", "Look into the server's log."),
-    Inability.FIRST_FACTOR_UNAVAILABLE: ("The password could not be checked.", "Look into the server's log."),
+    Inability.FIRST_FACTOR_UNAVAILABLE: (
+        "Who keeps the password could not be asked, or did not answer in time; nobody's failures were counted.",
+        "`twinward doctor` asks every first factor and tells what is wrong; the server's log has more.",
+    ),
     Inability.OVERLOADED: (
         "Too many passwords waited to be checked; nobody was answered, and the NAS asked again.",
         "More cores, or fewer logins at once.",
@@ -73,23 +113,104 @@ _TEXTS: dict[str, tuple[str, str]] = {
 }
 
 
+_PLAIN = ("input_mode", "station", "rule", "failures", "token", "drift", "prompt")
+
+
 @click.command()
-@click.argument("ref")
+@click.argument("ref", required=False)
+@click.option("--what-if", "user", metavar="USER", help="Instead: what a login of this user would come to now.")
+@click.option("--client", "client_name", metavar="NAME", help="With --what-if: through this client.")
+@click.option("--station", metavar="ADDRESS", help="With --what-if: from this Calling-Station-Id.")
+@click.option("--typed-file", metavar="F|-", help="With --what-if: what is typed. Nothing is spent, nobody is asked.")
 @json_option
 @click.pass_obj
-def explain(console: Console, ref: str, as_json: bool) -> None:
-    """Tell the story of one login by its reference, and what to do."""
+def explain(
+    console: Console,
+    ref: str | None,
+    user: str | None,
+    client_name: str | None,
+    station: str | None,
+    typed_file: str | None,
+    as_json: bool,
+) -> None:
+    """Tell the story of one login by its reference, and what to do. References: `twinward audit list`."""
+    if (ref is None) == (user is None):
+        raise click.UsageError("give a reference, or --what-if USER")
+    if user is not None:
+        if client_name is None:
+            raise click.UsageError("--what-if needs --client")
+        facts = imagine(console, user, client_name, station, typed_file)
+        show(facts, _page(facts), as_json)
+        return
     with console.installation() as installation, installation.database.read() as connection:
-        entry = audit.entry(connection, ref)
-    body = dict(entry.body)
-    meaning, cure = _TEXTS.get(str(body.get("reason")), ("", ""))
-    value = {"reference": entry.reference, "at": entry.at, "event": entry.event, **body}
+        entry = audit.entry(connection, ref or "")
+    facts = {"reference": entry.reference, "at": entry.at, "event": entry.event, **entry.body}
+    meaning, cure = meaning_of(str(facts.get("reason")))
     if meaning:
-        value |= {"meaning": meaning, "cure": cure}
-    lines = [f"{entry.reference}  {time_text(entry.at)}  {entry.event}"]
+        facts |= {"meaning": meaning, "cure": cure}
+    heading = f"{entry.reference}  {time_text(entry.at)}  {entry.event}"
     if entry.event == LOGIN_EVENT:
-        lines.append(f"{body.pop('user')!r} through client {body.pop('client')}: {body.pop('verdict')}")
-    lines += [f"  {key.replace('_', ' '):12}{one}" for key, one in body.items()]
+        text = "\n".join([heading, *_story(facts)])
+    else:
+        text = "\n".join([heading, *(f"  {key.replace('_', ' '):14}{one}" for key, one in entry.body.items())])
+    show(facts, text, as_json)
+
+
+def meaning_of(reason: str) -> tuple[str, str]:
+    """What a reason means, and what to do about it; empty texts for none."""
+    return _TEXTS.get(reason, ("", ""))
+
+
+def _story(facts: dict[str, Any]) -> list[str]:
+    """A login, line by line."""
+    lines = [f"{facts['user']!r} through client {facts['client']}: {facts['verdict']}"]
+    if "reason" in facts:
+        lines[0] += f", {facts['reason']}"
+    lines += [_line(key, facts[key]) for key in _PLAIN if key in facts]
+    if "split" in facts:
+        password, code = facts["split"]
+        lines.append(_line("read as", f"{password} octets of password and {code} of code"))
+    if "first_factor" in facts:
+        lines.append(_line("first factor", f"{facts['first_factor']}: {facts.get('password', 'not asked')}"))
+    if "offset" in facts:
+        lines.append(_line("code of", _when(facts["offset"], facts.get("period"))))
+    elif facts.get("reason") == Reason.WRONG_PERIOD:
+        lines.append(_line("app's period", f"{facts.get('period')} s"))
+    if "without_code" in facts:
+        lines.append(_line("without code", facts["without_code"]))
+    if facts.get("recovery_code"):
+        lines.append(_line("by", "a recovery code"))
+    if "would_be" in facts:
+        lines.append(_line("enforced", f"would have come to: {facts['would_be']}"))
+    if facts.get("new_place"):
+        lines.append(_line("place", "new for this user"))
+    if "wait_s" in facts:
+        lines.append(_line("next code in", f"{facts['wait_s']} s from then"))
+    if "meaning" in facts:
+        lines += ["", facts["meaning"], f"What to do: {facts['cure']}"]
+    return lines
+
+
+def _line(key: str, value: object) -> str:
+    return f"  {key.replace('_', ' '):14}{value}"
+
+
+def _when(offset: int, period_s: int | None) -> str:
+    """The distance of a code from the present, for people."""
+    if period_s is None:
+        return "the expected count" if not offset else f"{offset} counts further on"
+    if not offset:
+        return "the present step"
+    side = "ago" if offset < 0 else "ahead"
+    seconds = abs(offset) * period_s
+    span = f"{seconds} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+    return f"{abs(offset)} steps ({span}) {side}"
+
+
+def _page(facts: dict[str, Any]) -> str:
+    lines = [f"{facts['user']!r} through client {facts['client']}, now: {facts['outcome']}"]
+    lines += [_line(key, value) for key, value in facts["circumstances"].items()]
+    meaning, cure = meaning_of(str(facts.get("reason")))
     if meaning:
         lines += ["", meaning, f"What to do: {cure}"]
-    show(value, "\n".join(lines), as_json)
+    return "\n".join(lines)

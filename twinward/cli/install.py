@@ -13,6 +13,7 @@ from store.passwords import Passwords
 from store.users import NewUser, Users
 from twinward.cli.context import Console, json_option, now, show
 from twinward.config import CONFIG_NAME, Settings, parse_config
+from twinward.factors import build
 
 OPERATORS = "twinward-operators"
 """The group whose members may operate twinward through its API and pages."""
@@ -91,10 +92,17 @@ Next:
 @json_option
 @click.pass_obj
 def check_config(console: Console, as_json: bool) -> None:
-    """Check the configuration file: keys, types and values, with file and line."""
+    """Check the configuration file: keys, types and values, with file and line, and the cases of the policy."""
     settings = console.settings()
+    for named in settings.first_factors.values():
+        build(named, settings).checker.close()
+    cases = f"; {settings.policy_cases} policy cases hold" if settings.policy_cases else ""
     show(
-        {"config": str(settings.path), "listen": [str(address) for address in settings.listen]},
-        f"{settings.path}: no errors; listens on {', '.join(map(str, settings.listen))}",
+        {
+            "config": str(settings.path),
+            "listen": [str(address) for address in settings.listen],
+            "policy_cases": settings.policy_cases,
+        },
+        f"{settings.path}: no errors; listens on {', '.join(map(str, settings.listen))}{cases}",
         as_json,
     )

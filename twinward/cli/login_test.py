@@ -15,8 +15,9 @@ from radius_server.clients import Clients
 from radius_server.udp import ListenAddress
 from radius_wire.attributes import name_of
 from store.nas_clients import NasClients
+from twinward.addresses import parse_address
 from twinward.cli.context import Console, json_option, now, read_secret, show
-from twinward.config import Settings, parse_address
+from twinward.config import Settings
 
 NAS_IDENTIFIER = "twinward login-test"
 

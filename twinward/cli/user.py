@@ -10,18 +10,19 @@ from typing import Any
 import click
 
 from authn.errors import OperationError
+from authn.otp import Algorithm, TotpParameters
 from authn.secret import Password
-from authn.totp import Algorithm, TotpParameters
 from radius_wire.password_hiding import MAX_PASSWORD_OCTETS
-from store.passwords import PasswordHash, Passwords
+from store.passwords import PasswordHash, Passwords, read_foreign_hash
 from store.sessions import Sessions
-from store.users import NewToken, NewUser, UserSummary
+from store.tokens import NewToken
+from store.users import NewUser, UserSummary
 from twinward.cli.context import Console, json_option, now, read_secret, show, table, time_text
 from twinward.cli.session import end_sessions
 from twinward.config import Settings
 from twinward.seeds import read_seed
 
-IMPORT_COLUMNS = ("name", "password", "seed", "period", "digits", "algorithm", "groups")
+IMPORT_COLUMNS = ("name", "password", "seed", "period", "digits", "algorithm", "groups", "password_hash")
 _REQUIRED_COLUMNS = frozenset(("name", "password", "seed"))
 
 
@@ -99,21 +100,47 @@ def show_(console: Console, name: str, as_json: bool) -> None:
         f"added     {time_text(one.created_at)}",
     ]
     lines += [f"token     {token.serial}  {token.phase}" for token in one.tokens] or ["token     none"]
-    facts = _facts(one) | {"tokens": [{"serial": token.serial, "phase": token.phase} for token in one.tokens]}
+    lines.append(f"recovery  {one.recovery_codes} codes left")
+    lines += [f"place     {place.place}, last {time_text(place.last_at)}" for place in one.places]
+    facts = _facts(one) | {
+        "tokens": [{"serial": token.serial, "phase": token.phase} for token in one.tokens],
+        "recovery_codes": one.recovery_codes,
+        "places": [{"place": place.place, "first": place.first_at, "last": place.last_at} for place in one.places],
+    }
     show(facts, "\n".join(lines), as_json)
 
 
 @user.command()
 @click.argument("name")
 @click.option("--password-file", metavar="F|-", help="File with the new password; without it you are asked.")
+@click.option("--hash-file", metavar="F|-", help="File with a hash that another program made of the password.")
 @json_option
 @click.pass_obj
-def password(console: Console, name: str, password_file: str | None, as_json: bool) -> None:
-    """Set a user's password."""
-    octets = read_secret(password_file, f"New password for {name}", twice=True)
+def password(console: Console, name: str, password_file: str | None, hash_file: str | None, as_json: bool) -> None:
+    """Set a user's password, or take over the hash of it."""
+    if hash_file is not None:
+        if password_file is not None:
+            raise click.UsageError("--password-file and --hash-file exclude each other")
+        password_hash = read_foreign_hash(read_secret(hash_file, "Hash").decode("utf-8", "replace"))
+    else:
+        octets = read_secret(password_file, f"New password for {name}", twice=True)
+        password_hash = password_from(octets, console.settings())
     with console.installation() as installation:
-        console.users(installation).set_password(name, password_from(octets, console.settings()), now())
+        console.users(installation).set_password(name, password_hash, now())
     show({"user": name}, f"Set the password of {name}.", as_json)
+
+
+@user.command()
+@click.argument("name")
+@click.option("--set", "groups", required=True, metavar="G[,G]…", help="The groups; empty for none.")
+@json_option
+@click.pass_obj
+def groups(console: Console, name: str, groups: str, as_json: bool) -> None:
+    """Put a user into these groups and no others."""
+    names = [group.strip() for group in groups.split(",") if group.strip()]
+    with console.installation() as installation:
+        console.users(installation).set_groups(name, names, now())
+    show({"user": name, "groups": names}, f"{name} is in {', '.join(names) or 'no group'}.", as_json)
 
 
 @user.command()
@@ -147,7 +174,7 @@ def enable(console: Console, name: str, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def unlock(console: Console, name: str, as_json: bool) -> None:
-    """Forget a user's failed logins, so that they need not wait."""
+    """Forget a user's failed logins, and those of strangers at this name, so that nobody need wait."""
     with console.installation() as installation:
         console.users(installation).unlock(name, now())
     show({"user": name}, f"Unlocked {name}.", as_json)
@@ -173,8 +200,9 @@ def import_(console: Console, source: str, form: str, as_json: bool) -> None:
     """Add users from a CSV file: all of them, or none if a line is wrong.
 
     The first line names the columns: name,password,seed and, if wanted, period,digits,algorithm,groups (several
-    groups are separated by ;). An empty password or seed is left out; a seed is base32, or hexadecimal after `hex:`.
-    Imported tokens are active at once. The file holds secrets: destroy it afterwards.
+    groups are separated by ;),password_hash (bcrypt, argon2, Django's PBKDF2, sha512-crypt, yescrypt, {SSHA}; it is
+    replaced by ours at the user's next good login). An empty password or seed is left out; a seed is base32, or
+    hexadecimal after `hex:`. Imported tokens are active at once. The file holds secrets: destroy it afterwards.
     """
     del form  # one so far
     settings = console.settings()
@@ -215,7 +243,7 @@ def _new_user(number: int, row: dict[str, str], settings: Settings) -> NewUser:
     try:
         if None in row or None in row.values():
             raise OperationError("the number of fields is not that of the header")
-        password_hash = password_from(row["password"].encode(), settings) if row["password"] else None
+        password_hash = _password_of(row, settings)
         token = None
         if row["seed"]:
             default = settings.new_token
@@ -229,6 +257,16 @@ def _new_user(number: int, row: dict[str, str], settings: Settings) -> NewUser:
         return NewUser(row["name"], password_hash, groups, token)
     except (OperationError, ValueError) as error:
         raise OperationError(f"line {number}: {error}") from error
+
+
+def _password_of(row: dict[str, str], settings: Settings) -> PasswordHash | None:
+    """The hash of a line's password, made here or brought along."""
+    brought = row.get("password_hash") or ""
+    if row["password"] and brought:
+        raise OperationError("give password or password_hash, not both")
+    if brought:
+        return read_foreign_hash(brought)
+    return password_from(row["password"].encode(), settings) if row["password"] else None
 
 
 def _standing(one: UserSummary) -> str:

@@ -1,0 +1,77 @@
+"""Whose clock is wrong: the median over all devices tells a wrong server from a wrong phone.
+
+Every login notes how far its device seemed ahead, to the middle of the code's
+period. One code says little (it is typed at any moment of its period, and a
+while after it was read), the median over many users a lot.
+"""
+
+import statistics
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from authn.instants import UnixSeconds
+from store import schema
+from store.engine import Database
+
+FRESH_S = 7 * 86400
+ENOUGH_USERS = 5
+MAX_DEVICES = 50_000
+TOLERATED_S = 30.0
+"""Codes are typed some seconds after they were read, so that devices look 5 to 15 s late."""
+
+
+@dataclass(frozen=True, slots=True)
+class OddDevice:
+    """A device that is off by more than the others."""
+
+    username: str
+    serial: str
+    off_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class FleetClock:
+    """The median offset of the devices that logged in lately, ahead of this server; None for too few."""
+
+    devices: int
+    median_s: float | None
+    odd: tuple[OddDevice, ...]
+
+    @property
+    def server_is_off(self) -> bool:
+        """Whether it is rather this server's clock that is wrong."""
+        return self.median_s is not None and abs(self.median_s) > TOLERATED_S
+
+    @property
+    def sentence(self) -> str:
+        """What it comes to, for people."""
+        if self.median_s is None:
+            return f"only {self.devices} devices logged in lately, too few to tell a wrong clock of this server"
+        side = "behind" if self.median_s > 0 else "ahead of"
+        found = f"the clock of this server is {abs(self.median_s):.0f} s {side} the median of {self.devices} devices"
+        return f"{found}; set it by NTP" if self.server_is_off else f"{found}, which is as it should be"
+
+
+def fleet_clock(database: Database, now: UnixSeconds) -> FleetClock:
+    """Compare the devices of all users; of a user with several, the one used last."""
+    tokens, users = schema.tokens, schema.users
+    query = (
+        select(users.c.username, tokens.c.serial, tokens.c.clock_off_s, tokens.c.period_s)
+        .join(users, users.c.id == tokens.c.user_id)
+        .where(tokens.c.phase == "active", tokens.c.clock_off_s.is_not(None), tokens.c.spent_at > now - FRESH_S)
+        .order_by(tokens.c.spent_at.desc())
+        .limit(MAX_DEVICES)
+    )
+    with database.read() as connection:
+        rows = connection.execute(query).all()
+    by_user = {row.username: row.clock_off_s for row in reversed(rows)}
+    if len(by_user) < ENOUGH_USERS:
+        return FleetClock(len(by_user), None, ())
+    median_s = statistics.median(by_user.values())
+    odd = [
+        OddDevice(row.username, row.serial, row.clock_off_s - median_s)
+        for row in rows
+        if abs(row.clock_off_s - median_s) > max(2 * row.period_s, TOLERATED_S)
+    ]
+    return FleetClock(len(by_user), median_s, tuple(sorted(odd, key=lambda one: -abs(one.off_s))))
