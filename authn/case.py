@@ -77,6 +77,11 @@ class Case:
         return self.keeper_rule.keeper != OWN_STORE
 
     @property
+    def has_token(self) -> bool:
+        """Whether this user has a token; the decoy's is none."""
+        return self.account.id is not None and bool(self.account.tokens)
+
+    @property
     def is_stranger(self) -> bool:
         """Whether this user has never come from here."""
         return not self.account.is_known_place
@@ -109,14 +114,13 @@ class Case:
             return None
         if InputMode.PASSWORD_ONLY in self.modes:
             return Alone(WithoutSpend.PASSWORD_ONLY)
-        has_token = bool(self.account.tokens)
-        exemption = self._exemption(has_token)
+        exemption = self._exemption()
         if exemption is not None:
             left = None if exemption.logins is None else exemption.logins - exemption.used - 1
             notice = Exempted(exemption.kind, exemption.until, left)
             return Alone(SpendExemption(exemption.id, exemption.kind, self.now), notice)
         until = self.keeper_rule.alone_until
-        if not has_token and self.is_kept_elsewhere and until is not None and self.now < until:
+        if not self.has_token and self.is_kept_elsewhere and until is not None and self.now < until:
             return Alone(WithoutSpend.UPSTREAM)
         return Alone(WithoutSpend.SHADOW) if self.is_shadowed else None
 
@@ -153,10 +157,10 @@ class Case:
                 return (0 if password is None else len(password), len(credentials.code))
         return None
 
-    def _exemption(self, has_token: bool) -> Exemption | None:
+    def _exemption(self) -> Exemption | None:
         """The exemption that holds; grace only as long as there is no token."""
         for one in self.account.exemptions:
-            if one.kind is ExemptionKind.GRACE and has_token:
+            if one.kind is ExemptionKind.GRACE and self.has_token:
                 continue
             if one.holds(self.request.client.id, self.now):
                 return one
@@ -176,6 +180,8 @@ def open_case(request: AccessRequest, account: Account, checked: CheckedPassword
         is_known_place=account.is_known_place,
     )
     match = find_code(request, account, modes, policy, _window(policy, rule))
+    if account.id is None:
+        match = None  # the decoy's code was looked for, for the time it takes; it is worth nothing
     recovery = None
     if match is None and account.recovery_codes and rule.allows_recovery_codes and client.rules.recovery_codes:
         recovery = _recovery(request, account, modes)

@@ -27,12 +27,14 @@ Proof = Match | RecoveryMatch | FoundCode | None
 """The second factor as far as it was given: with the password, in an earlier round, or not yet."""
 
 _SSHD_DUMMY = b"\b\n\r\x7fINCORRECT"
+"""What sshd hands on, as long as what was typed and so begun anew or cut, for a user that its host will not have."""
+_SSHD_DUMMY_LEAST = 4
 
 
 def decide_first(case: Case) -> Decision | AskFirstFactor:
     """Judge a login that answers no prompt."""
-    if case.request.password.reveal().startswith(_SSHD_DUMMY):
-        return refused(case, Reason.DUMMY_PASSWORD)  # no guess: the host does not know this user
+    if _is_sshd_dummy(case.request.password):
+        return refused(case, Reason.DUMMY_PASSWORD)  # no guess: nobody typed it
     alone = case.alone()
     refusal = standing_refusal(case, alone)
     if refusal is not None:
@@ -53,6 +55,12 @@ def decide_first(case: Case) -> Decision | AskFirstFactor:
     if (alone is not None or InputMode.CHALLENGE in case.modes) and len(case.request.password):
         return judge_password(case, case.request.password, None)
     return failed_by_code(case, diagnose(case.request, case.account, case.modes, case.policy))
+
+
+def _is_sshd_dummy(field: Password) -> bool:
+    octets = field.reveal()
+    repeated = _SSHD_DUMMY * (len(octets) // len(_SSHD_DUMMY) + 1)
+    return len(octets) >= _SSHD_DUMMY_LEAST and repeated.startswith(octets)
 
 
 def judge_password(
@@ -110,7 +118,7 @@ def _would_be(case: Case, alone: Alone) -> str | None:
     account = case.account
     if account.id is None:
         return Reason.UNKNOWN_USER
-    if not account.tokens:
+    if not case.has_token:
         return Reason.NO_TOKEN
     if InputMode.CHALLENGE in case.modes:
         return "prompt"

@@ -175,7 +175,7 @@ class Cast:
         with connection:
             connection.execute("UPDATE users SET enabled = 0 WHERE username LIKE 'disabled%'")
             connection.execute(
-                "INSERT INTO tallies (user_id, client_id, failures, locked_until) SELECT u.id, c.id, 105, ?"
+                "INSERT INTO tallies (user_id, client_id, place, failures, locked_until) SELECT u.id, c.id, '', 105, ?"
                 " FROM users u, nas_clients c WHERE u.username LIKE 'locked%'",
                 (time.time() + 86400,),
             )
