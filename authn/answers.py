@@ -14,6 +14,7 @@ from authn.matching import Match, expected_step, is_repeat
 from authn.otp import TimeStep, match_step
 from authn.outcomes import (
     accepted,
+    accepted_as_repeat,
     accepted_by_recovery_code,
     accepted_with_clock_set,
     asked_for_next_code,
@@ -24,7 +25,7 @@ from authn.outcomes import (
     replayed,
 )
 from authn.standing import standing_refusal
-from authn.verdict import Accept, Challenge, Prompt, Reason, Reject
+from authn.verdict import Accept, Challenge, Prompt, Reason, Reject, Unavailable
 
 _ASK_AGAIN = (
     Reason.WRONG_CODE,
@@ -59,16 +60,22 @@ def decide_answer(case: Case, conversation: Conversation) -> Decision:
 def decide_relayed_answer(case: Case, conversation: Conversation) -> Decision | AskFirstFactor:
     """Hand an answer on to the server that asked, and judge by what it says. Each of its States is answered once."""
     opening = conversation.opening
+    if case.account.answers and opening.found is not None:
+        repeated = accepted_as_repeat(case, opening.found)
+        if repeated is not None:
+            return standing_refusal(case, case.alone()) or repeated
     if opening.expires <= case.now:
         return refused(case, Reason.CHALLENGE_EXPIRED)
+    if case.account.answers:
+        return refused(case, Reason.CHALLENGE_USED)  # nor is the other server asked again
     refusal = standing_refusal(case, case.alone())
     if refusal is not None:
         return refusal
     if not _is_of_same_password(case, opening):
         return refused(case, Reason.PASSWORD_CHANGED)
     decided = judge_password(case, case.request.password, opening.found, opening.relay)
-    if isinstance(decided, AskFirstFactor):
-        return decided
+    if isinstance(decided, AskFirstFactor) or isinstance(decided.verdict, Unavailable):
+        return decided  # without a verdict the question stays open, for the NAS sends its answer again
     return replace(decided, answer=Answer(conversation.id, 1, True, opening.expires))
 
 
@@ -111,7 +118,7 @@ def _next_after(case: Case, found: FoundCode | None) -> Match | None:
             continue
         step = match_step(token.seed, credentials.code, token.parameters, range(found.step + 1, found.step + 2))
         if step is not None:
-            return Match(token, credentials, TimeStep(step), expected_step(token, case.now))
+            return Match(token, credentials, TimeStep(step), expected_step(token, case.now), same_view=2)
     return None
 
 

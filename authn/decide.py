@@ -9,8 +9,8 @@ Rules, in the order they speak:
    all the same, for the time it takes. The wrong guess of just now is refused
    once more without asking anybody.
 3. The code is looked at before the password, so a wrong code costs no password
-   check. A spent code is refused as replayed, and so are the digits of the last
-   spent step where a later step happens to show them again (once in a million).
+   check. A spent code is refused as replayed, and so are its digits where a later
+   step happens to show them again while they are fresh in mind (once in a million).
    Only the very attempt that spent it, asked again by a NAS that lost its reply,
    gets its verdict once more. A recovery code stands in for a code.
 4. The password is checked once, by who keeps it, and for our own store against

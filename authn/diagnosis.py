@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from authn.account import Account, Token, TokenId
 from authn.client import InputMode
 from authn.instants import UnixSeconds
-from authn.matching import is_readable, last_step_of, typed_codes
+from authn.matching import is_readable, typed_codes
 from authn.otp import HotpParameters, TimeStep, TotpParameters, match_step, steps_around
 from authn.policy import Policy
 from authn.request import AccessRequest
@@ -43,9 +43,7 @@ def diagnose(request: AccessRequest, account: Account, modes: tuple[InputMode, .
         return Diagnosis(Reason.WRONG_CODE)
     found = Diagnosis(Reason.WRONG_CODE)
     for token, credentials in typed_codes(request, account, modes):
-        if match_step(token.seed, credentials.code, token.parameters, last_step_of(token)) is not None:
-            found = Diagnosis(Reason.OLD_CODE)
-        elif isinstance(token.parameters, TotpParameters):
+        if isinstance(token.parameters, TotpParameters):
             found = _of_other_period(token, token.parameters, credentials.code, request.received, policy) or found
     far = find_far_code(request, account, modes, policy)
     if found.reason is Reason.WRONG_CODE and far is not None:

@@ -1,7 +1,7 @@
 """Which token and step a typed code belongs to, and whether the same attempt has been here before."""
 
 import hmac
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from authn.account import Account, Token
@@ -25,14 +25,21 @@ class Match:
     credentials: Credentials
     step: TimeStep
     expected: TimeStep  # the step the token was expected to show
+    in_window: bool = True  # else it is the last spent one, found where the window has moved on
+    same_view: int = 0  # how many steps back a step may have been good at the same time as this one
 
     @property
     def is_fresh(self) -> bool:
-        """Whether the code was not used before, neither its step nor, by chance, its digits just now."""
+        """Whether the code was not used before, neither its step nor, by chance, its digits just now.
+
+        Two steps may show the same digits (once in a million); those of a step
+        that is over, and was good together with this one, are over too.
+        """
         token = self.token
         if self.step <= token.last_step:
             return False
-        return match_step(token.seed, self.credentials.code, token.parameters, last_step_of(token)) is None
+        over = range(max(0, self.step - self.same_view), token.last_step + 1)
+        return match_step(token.seed, self.credentials.code, token.parameters, over) is None
 
     def offset_at(self, now: UnixSeconds) -> int:
         """Steps between the code and the one of the present; of a counted code, the codes thrown away before it."""
@@ -40,11 +47,6 @@ class Match:
         if isinstance(parameters, HotpParameters):
             return self.step - self.expected
         return self.step - parameters.step_at(now)
-
-
-def last_step_of(token: Token) -> range:
-    """The newest step ever spent, as a range to look through; empty before the first."""
-    return range(max(0, token.last_step), token.last_step + 1)
 
 
 def expected_step(token: Token, now: UnixSeconds) -> TimeStep:
@@ -66,8 +68,8 @@ def find_code(
     for token in account.tokens:
         expected = expected_step(token, request.received)
         steps = _window(token, expected, window, policy.look_ahead)
-        for credentials, step in _matches(request, token, modes, steps):
-            match = Match(token, credentials, step, expected)
+        for credentials, step in _matches(request, token, modes, _with_last(steps, token)):
+            match = Match(token, credentials, step, expected, step in steps, len(steps) + 1)  # drift moves one step
             if found is None or (not found.is_fresh and match.is_fresh):
                 found = match
     return found
@@ -80,8 +82,14 @@ def _window(token: Token, expected: TimeStep, window: int, look_ahead: int) -> r
     return steps_around(expected, window)
 
 
+def _with_last(steps: range, token: Token) -> Sequence[int]:
+    """The steps of a window, and the last spent one: its attempt may be asked for again, a client may have kept it."""
+    last = token.last_step
+    return steps if last in steps or last <= 0 else sorted((last, *steps))
+
+
 def _matches(
-    request: AccessRequest, token: Token, modes: tuple[InputMode, ...], steps: range
+    request: AccessRequest, token: Token, modes: tuple[InputMode, ...], steps: Sequence[int]
 ) -> list[tuple[Credentials, TimeStep]]:
     """The readings of a request whose code is one of the token's, each with its step."""
     if request.code_proof is not None:
@@ -123,20 +131,29 @@ def is_repeat(match: Match, request: AccessRequest) -> bool:
     Same user, client, station and typed field, within the client's window. A
     client that does not tell the station cannot repeat but by the same datagram.
     """
-    spent, window_s = match.token.last_spend, request.client.rules.repeat_window_s
-    if spent is None or request.station is None or match.step != match.token.last_step:
+    return has_spent(match.token, match.step, request, match.credentials.code)
+
+
+def has_spent(token: Token, step: TimeStep, request: AccessRequest, code: str | None) -> bool:
+    """Whether this very attempt spent a step of a token a moment ago. See `is_repeat`."""
+    spent, window_s = token.last_spend, request.client.rules.repeat_window_s
+    if spent is None or request.station is None or step != token.last_step:
         return False
     if abs(request.received - spent.at) >= window_s:  # the clock of another node may be a little ahead
         return False
-    return hmac.compare_digest(spent.fingerprint, fingerprint(match, request))
+    return hmac.compare_digest(spent.fingerprint, fingerprint(token, request, code))
 
 
-def fingerprint(match: Match, request: AccessRequest) -> bytes:
-    """Tells an attempt from others to who holds the seed, and nothing to who does not."""
-    typed = match.credentials.code.encode("ascii") if request.code_proof is not None else request.password.reveal()
+def fingerprint(token: Token, request: AccessRequest, code: str | None) -> bytes:
+    """Tells an attempt from others to who holds the seed, and nothing to who does not.
+
+    `code` stands for what was typed where a method proves it and each response differs.
+    """
+    proven = request.code_proof is not None and code is not None
+    typed = (code or "").encode("ascii") if proven else request.password.reveal()
     conversation_id = b"" if request.conversation is None else request.conversation.id
     parts = (b"%d" % request.client.id, (request.station or "").encode(), conversation_id, typed)
-    return _keyed(match.token.seed.reveal(), b"twinward attempt", parts)
+    return _keyed(token.seed.reveal(), b"twinward attempt", parts)
 
 
 def guess_fingerprint(request: AccessRequest, account: Account) -> bytes:

@@ -6,7 +6,7 @@ HOTP the step is the counter.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NewType
@@ -98,12 +98,12 @@ def _numbers(seed: Seed, parameters: OtpParameters, steps: Iterable[int]) -> lis
     return numbers
 
 
-def match_step(seed: Seed, code: str, parameters: OtpParameters, steps: range) -> TimeStep | None:
+def match_step(seed: Seed, code: str, parameters: OtpParameters, steps: Sequence[int]) -> TimeStep | None:
     """Find the step among `steps` whose code is `code`, or None (RFC 6238 §5.2, RFC 4226 §7.2).
 
     Every candidate is computed and compared, as numbers, so the time taken does
-    not tell which one matched. Where two steps share a code by chance the newer
-    one is returned: the older may be spent already. A code of the wrong length
+    not tell which one matched. Where two steps share a code by chance the later
+    of `steps` is returned: the older may be spent already. A code of the wrong length
     or with other than digits matches none.
     """
     if len(code) != parameters.digits or not (code.isascii() and code.isdigit()):
@@ -117,7 +117,7 @@ def match_step(seed: Seed, code: str, parameters: OtpParameters, steps: range) -
 
 
 def match_proof(
-    seed: Seed, proves: Callable[[str], bool], parameters: OtpParameters, steps: range
+    seed: Seed, proves: Callable[[str], bool], parameters: OtpParameters, steps: Sequence[int]
 ) -> tuple[TimeStep, str] | None:
     """Find the step among `steps` whose code a proof was made with, and that code; as `match_step` otherwise."""
     matched = None

@@ -11,7 +11,7 @@ from authn.diagnosis import Diagnosis
 from authn.first_factor import FurtherQuestion
 from authn.instants import UnixSeconds
 from authn.lockout import NO_FAILURES, Tally, after_failure
-from authn.matching import Match, clock_off_s, fingerprint, guess_fingerprint, is_repeat, learned_drift
+from authn.matching import Match, clock_off_s, fingerprint, guess_fingerprint, has_spent, is_repeat, learned_drift
 from authn.otp import HotpParameters
 from authn.places import place_of
 from authn.secret import Password, Verifier
@@ -23,7 +23,7 @@ WOULD_BE_LET_IN = "accept"
 
 def accepted(case: Case, match: Match) -> Decision:
     """Let in by a code, and spend it."""
-    by = LastSpend(fingerprint(match, case.request), case.now)
+    by = LastSpend(fingerprint(match.token, case.request, match.credentials.code), case.now)
     drift = learned_drift(match, case.policy, case.window)
     spend = SpendStep(match.token.id, match.step, drift, by, clock_off_s(match, case.now))
     return _let_in(case, Decision(_accept(case, match), spend, mode=match.credentials.mode))
@@ -50,8 +50,17 @@ def accepted_by_found_code(case: Case, found: FoundCode) -> Decision | None:
     """Let in by the code of an earlier round, and spend it now; None if its token is gone or it was spent meanwhile."""
     for token in case.account.tokens:
         if token.id == found.token_id and found.step > token.last_step:
-            spend = SpendStep(token.id, found.step, token.drift, LastSpend(b"", case.now))
+            by = LastSpend(fingerprint(token, case.request, None), case.now)
+            spend = SpendStep(token.id, found.step, token.drift, by)
             return _let_in(case, Decision(Accept(case.account.groups), spend))
+    return None
+
+
+def accepted_as_repeat(case: Case, found: FoundCode) -> Decision | None:
+    """The Accept of a moment ago once more, where this very answer spent the code of an earlier round; else None."""
+    for token in case.account.tokens:
+        if token.id == found.token_id and has_spent(token, found.step, case.request, None):
+            return Decision(Accept(case.account.groups), without_spend=WithoutSpend.REPEAT, trace=case.trace())
     return None
 
 
@@ -74,7 +83,12 @@ def judged_spent(case: Case, match: Match) -> Decision:
 
 
 def replayed(case: Case, match: Match) -> Decision:
-    """Refused because the code was used; tells how long until the next one."""
+    """Refused because the code was used; tells how long until the next one.
+
+    One that is long over is the old code of a client that kept it.
+    """
+    if not match.in_window:
+        return Decision(Reject(Reason.OLD_CODE), mode=match.credentials.mode, trace=case.trace())
     wait_s, parameters = None, match.token.parameters
     if not isinstance(parameters, HotpParameters):
         wait_s = max(0, int((match.token.last_step + 1 - match.token.drift) * parameters.period_s - case.now) + 1)
@@ -98,12 +112,10 @@ def failed(case: Case, reason: Reason) -> Decision:
 
 
 def failed_by_code(case: Case, diagnosis: Diagnosis) -> Decision:
-    """Refused for want of a right code. The code of an hour ago that a client sends again is no guess."""
+    """Refused for want of a right code."""
     trace = replace(
         case.trace(), split=case.split_of_wrong_code(), offset=diagnosis.offset, period_s=diagnosis.period_s
     )
-    if diagnosis.reason is Reason.OLD_CODE:
-        return Decision(Reject(diagnosis.reason), trace=trace)
     return replace(failed(case, diagnosis.reason), trace=trace)
 
 

@@ -290,3 +290,40 @@ def test_the_password_stays_hidden_on_its_way(world):
     [question] = authenticate([login], world.attempts, world.policy)
     assert question.password == Password(b"canary")
     assert "canary" not in repr((login, question))
+
+
+def test_two_codes_in_a_row_open_a_delay_and_nothing_else_does(world):
+    alice = world.enrol("alice")
+    for guess in range(6):
+        world.login("alice", alice.password + wrong_code(guess))
+    assert world.login("alice", alice.password + alice.code_at()) == Reject(Reason.LOCKED)
+    assert world.login("alice", alice.password + alice.code_at()) == Reject(Reason.LOCKED)  # the same is no second
+    assert world.login("alice", b"wrong" + alice.code_at(30)) == Reject(Reason.WRONG_PASSWORD)
+    world.pass_time(1)
+    assert world.login("alice", alice.password + alice.code_at(30)) == Reject(Reason.LOCKED)
+    world.pass_time(30)
+    assert world.login("alice", alice.password + alice.code_at(30)) == Accept()
+    assert world.attempts.tallies[1, LAB.id, ""].failures == 0
+
+
+def test_sshds_dummy_password_is_no_guess(world):
+    """What sshd hands on for a user that its host will not have, cut or begun anew to the length of what was typed."""
+    alice, asks = world.enrol("alice"), make_client(21, "asks", inputs=["challenge"])
+    dummy = b"\b\n\r\x7fINCORRECT" * 3
+    for length in (4, 13, 20, 39):
+        assert world.login("alice", dummy[:length], asks) == Reject(Reason.DUMMY_PASSWORD)
+    assert world.checks == []
+    assert world.attempts.tallies == {}
+    assert world.login("alice", dummy[:13] + alice.code_at()) == Reject(Reason.WRONG_PASSWORD)
+
+
+def test_an_old_code_and_one_of_another_period_have_names_of_their_own(world):
+    alice = world.enrol("alice")
+    typed = alice.password + alice.code_at()
+    assert world.login("alice", typed) == Accept()
+    world.pass_time(3600)
+    assert world.login("alice", typed) == Reject(Reason.OLD_CODE)
+    assert (1, LAB.id, "") not in world.attempts.tallies
+    bob = world.enrol("bob", parameters=TotpParameters(60))
+    other = code_at(bob.seed, TotpParameters(30).step_at(world.now), TotpParameters(30)).encode()
+    assert world.login("bob", bob.password + other) == Reject(Reason.WRONG_PERIOD)

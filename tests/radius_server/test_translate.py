@@ -46,6 +46,11 @@ def test_name_password_and_station_come_over():
     assert request.unusable is None
 
 
+def test_an_empty_station_is_none():
+    """Found by the fuzzer: it was taken for a station that is told, and a code passed again as a repeat."""
+    assert request_of(packet((1, b"alice"), (31, b""), typed=b"pw123456")).station is None
+
+
 @pytest.mark.parametrize(
     ("asked", "reason"),
     [

@@ -49,7 +49,7 @@ def test_all_refusals_have_the_same_octets_and_leave_no_earlier_than_their_floor
     with Nas(daemon.port) as nas:
         assert nas.ask(access_request("alice", spent)).packet_code == PacketCode.ACCESS_ACCEPT
         for identifier in range(100, 106):
-            nas.send(access_request("carol", "wrong000000", identifier=identifier))
+            nas.send(access_request("carol", f"wrong000{identifier}", identifier=identifier))
         for _ in range(6):
             nas.receive()
     tries = {

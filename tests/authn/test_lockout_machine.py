@@ -1,0 +1,449 @@
+"""Delays and buckets: a machine of guesses, waits and owners, beside a model that foretells every verdict.
+
+The model keeps lists of failures with their times and works out from them, anew at each login, who must wait. It
+foretells the reason of each refusal, so nothing is counted that should not be, and nothing is forgotten too early.
+"""
+
+import hashlib
+from base64 import b32encode
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from functools import cache
+from itertools import pairwise
+
+import pyotp
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from support.simulator import START, World, make_client
+
+from authn.lockout import NO_FAILURES, LockoutPolicy
+from authn.otp import TotpParameters
+from authn.policy import Policy
+from authn.secret import Seed
+from authn.verdict import Accept, Challenge, Reason, Reject
+
+WINDOW, MOMENT_S, DAY_S, UNLOCK_TRIES = 1, 30, 86400, 6
+ONE = make_client(41, "one", accept_repeats=False)
+TWO = make_client(42, "two", accept_repeats=False, inputs=["prefix"])
+ASKS = make_client(43, "asks", accept_repeats=False, inputs=["challenge"])
+UNIFORM = make_client(44, "uniform", accept_repeats=False, inputs=["challenge"], uniform_challenge=True)
+CLIENTS = (ONE, TWO)
+HOME = "10.0.0.7"
+STATIONS = {"10.0.0.7": "10.0.0", "10.0.0.99": "10.0.0", "10.0.1.7": "10.0.1", "Desk 5": "desk", None: ""}
+"""Stations, and the place that each is at."""
+RIGHT, WRONG = b"correct horse", b"wrong"
+COUNTED = (Reason.WRONG_CODE, Reason.CLOCK_OFF, Reason.WRONG_PASSWORD, Reason.WRONG_PERIOD)
+
+seen: Counter[str] = Counter()
+
+
+@cache
+def digits_of(step: int) -> str:
+    """What the one device shows at a step; its seed is that of the world's first user."""
+    return pyotp.HOTP(b32encode((1).to_bytes(20, "big")).decode(), digits=6, digest=hashlib.sha1).at(step)
+
+
+def typed_at(client, password: bytes, digits: str) -> bytes:
+    return digits.encode() + password if client is TWO else password + digits.encode()
+
+
+@dataclass
+class Place:
+    """What failed at one client and place since somebody was let in there, and the unlocking of its newest delay."""
+
+    failures: list[float] = field(default_factory=list)
+    newest_guess: tuple[bytes, int] | None = None
+    unlock_step: int | None = None
+    unlock_tries: int = 0
+
+    def waits_until(self, policy: LockoutPolicy) -> float:
+        """The end of the newest delay."""
+        over = len(self.failures) - policy.free_failures
+        if over <= 0:
+            return 0.0
+        delay_s = policy.first_delay_s
+        for _ in range(over - 1):
+            delay_s = min(2 * delay_s, policy.max_delay_s)
+        return self.failures[-1] + min(delay_s, policy.max_delay_s)
+
+
+def level(times: list[float], size: int, now: float) -> float:
+    """What is in a bucket that each failure went into and that empties evenly within a day."""
+    filled, at = 0.0, 0.0
+    for one in times:
+        filled, at = min(size, max(0.0, filled - max(0.0, one - at) * size / DAY_S) + 1), max(at, one)
+    return max(0.0, filled - max(0.0, now - at) * size / DAY_S)
+
+
+class Lockout(RuleBasedStateMachine):
+    """One user, guesses from everywhere."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.places: dict[tuple[int, str], Place] = {}
+        self.known: set[str] = set()
+        self.strangers: list[float] = []
+        self.of_place: dict[tuple[int, str], list[float]] = {}
+        self.last_step = 0
+        self.wrong = 0
+        self.untouched_since_accept = True
+
+    @initialize(
+        lockout=st.builds(
+            LockoutPolicy,
+            free_failures=st.integers(0, 5),
+            first_delay_s=st.sampled_from([10, 30]),
+            max_delay_s=st.sampled_from([60, 240, 900]),
+            strangers_per_user=st.sampled_from([2, 5, 50]),
+            strangers_per_network=st.sampled_from([3, 8, 200]),
+        ),
+        knows_home=st.booleans(),
+    )
+    def begin(self, lockout, knows_home):
+        self.lockout = lockout
+        self.world = World(Policy(lockout=lockout))
+        self.alice = self.world.enrol("alice", RIGHT)
+        if knows_home:
+            self.login(ONE, HOME, RIGHT, digits_of(self.step))
+            self.world.pass_time(30)
+
+    # The model
+
+    @property
+    def now(self) -> float:
+        return self.world.now
+
+    @property
+    def step(self) -> int:
+        return int(self.now // 30)
+
+    def place(self, client, station) -> Place:
+        return self.places.setdefault((client.id, STATIONS[station]), Place())
+
+    def is_stranger(self, client, station) -> bool:
+        return (STATIONS[station] or f"client {client.id}") not in self.known
+
+    def code_step(self, digits: str) -> int | None:
+        """The step of the window that digits are of."""
+        drift = self.world.attempts.accounts["alice"].tokens[0].drift
+        window = range(self.step + drift - WINDOW, self.step + drift + WINDOW + 1)
+        return max((one for one in window if digits_of(one) == digits), default=None)
+
+    def foretell(self, client, station, password, digits) -> Reason | None:
+        """The reason of the refusal, or None for an Accept; and the books as they are afterwards."""
+        here, now, key = self.place(client, station), self.now, (client.id, STATIONS[station])
+        step, stranger = self.code_step(digits), self.is_stranger(client, station)
+        fresh = step is not None and step > self.last_step and digits != digits_of(self.last_step)
+        waiting = None
+        if now < here.waits_until(self.lockout):
+            waiting = Reason.LOCKED
+        elif stranger and (
+            level(self.strangers, self.lockout.strangers_per_user, now) > self.lockout.strangers_per_user - 1
+            or (
+                key[1]
+                and level(self.of_place.get(key, []), self.lockout.strangers_per_network, now)
+                > self.lockout.strangers_per_network - 1
+            )
+        ):
+            waiting = Reason.STRANGERS
+        if waiting is not None:
+            if here.unlock_tries >= UNLOCK_TRIES:
+                return waiting
+            if not fresh or here.unlock_step is None or step != here.unlock_step + 1:
+                here.unlock_step, here.unlock_tries = step if fresh else None, here.unlock_tries + 1
+                return waiting
+            seen["two in a row"] += 1
+        if step is not None and not fresh:
+            return Reason.CODE_REPLAYED
+        guess = (typed_at(client, password, digits), int(now // MOMENT_S))
+        if here.newest_guess == guess:
+            return Reason.SAME_GUESS
+        if fresh and password == RIGHT:
+            self.places[key] = Place()
+            self.known.add(key[1] or f"client {client.id}")
+            self.last_step = step
+            return None
+        if not fresh and digits == digits_of(self.last_step):
+            return Reason.OLD_CODE
+        here.failures.append(now)
+        here.newest_guess, here.unlock_step, here.unlock_tries = guess, None, 0
+        if stranger:
+            self.strangers.append(now)
+            if key[1]:
+                self.of_place.setdefault(key, []).append(now)
+        return Reason.WRONG_PASSWORD if fresh else Reason.WRONG_CODE
+
+    def login(self, client, station, password, digits):
+        """One login, judged and foretold."""
+        here = self.place(client, station)
+        was_waiting = self.now < here.waits_until(self.lockout) or here.unlock_tries
+        foretold = self.foretell(client, station, password, digits)
+        verdict = self.world.login("alice", typed_at(client, password, digits), client, station=station)
+        if foretold is None:
+            assert isinstance(verdict, Accept), f"expected to get in, got {verdict}"
+            seen["accept"] += 1
+            return verdict
+        assert isinstance(verdict, Reject), f"expected {foretold}, got {verdict}"
+        judged_code = (Reason.WRONG_CODE, Reason.CLOCK_OFF, Reason.WRONG_PERIOD)
+        assert verdict.reason is foretold or (foretold is Reason.WRONG_CODE and verdict.reason in judged_code)
+        seen[str(foretold)] += 1
+        if foretold is Reason.WRONG_PASSWORD and was_waiting:
+            # How many more tries a wrong password at the second code leaves is for the tests below.
+            here.unlock_tries = self.tally(client, station).unlock_tries
+        return verdict
+
+    def tally(self, client, station):
+        return self.world.attempts.tallies.get((1, client.id, self.world_place(station)), NO_FAILURES)
+
+    def world_place(self, station):
+        place = STATIONS[station]
+        return f"{place}.0/24" if place.startswith("10.") else ("desk 5" if place == "desk" else place)
+
+    def wrong_digits(self) -> str:
+        near = {digits_of(one) for one in range(self.step - 70, self.step + 71)} | {digits_of(self.last_step)}
+        while True:
+            self.wrong += 1
+            if f"{self.wrong:06d}" not in near:
+                return f"{self.wrong:06d}"
+
+    # What may happen
+
+    @rule(client=st.sampled_from(CLIENTS), station=st.sampled_from(list(STATIONS)), times=st.integers(1, 8))
+    def guess_codes(self, client, station, times):
+        for _ in range(times):
+            self.login(client, station, RIGHT, self.wrong_digits())
+
+    @rule(client=st.sampled_from(CLIENTS), station=st.sampled_from(list(STATIONS)), times=st.integers(1, 3))
+    def guess_one_code_again_and_again(self, client, station, times):
+        digits = self.wrong_digits()
+        for _ in range(times + 1):
+            self.login(client, station, RIGHT, digits)
+            self.world.pass_time(7)
+
+    @rule(client=st.sampled_from(CLIENTS), station=st.sampled_from(list(STATIONS)), offset=st.integers(-2, 2))
+    def guess_a_password(self, client, station, offset):
+        self.login(client, station, WRONG + b"%d" % self.wrong, digits_of(self.step + offset))
+
+    @rule(client=st.sampled_from(CLIENTS), station=st.sampled_from(list(STATIONS)), offset=st.integers(-1, 1))
+    def owner_logs_in(self, client, station, offset):
+        self.login(client, station, RIGHT, digits_of(self.step + offset))
+
+    @rule(
+        client=st.sampled_from(CLIENTS),
+        station=st.sampled_from(list(STATIONS)),
+        steps=st.lists(st.integers(-1, 1), min_size=2, max_size=7),
+        wrong_last=st.booleans(),
+        seconds=st.sampled_from([0, 1, 30]),
+    )
+    def codes_while_waiting(self, client, station, steps, wrong_last, seconds):
+        """Right codes in any order, once in a while a wrong password; two in a row among them or not."""
+        for number, offset in enumerate(steps):
+            last = number == len(steps) - 1
+            self.login(client, station, WRONG if last and wrong_last else RIGHT, digits_of(self.step + offset))
+            self.world.pass_time(seconds)
+
+    @rule(client=st.sampled_from(CLIENTS), station=st.sampled_from(list(STATIONS)))
+    def owner_unlocks(self, client, station):
+        """Two codes in a row open any door, if not too many were tried at it."""
+        self.world.pass_time(60)
+        here = self.place(client, station)
+        had_tries = here.unlock_tries < UNLOCK_TRIES
+        first = self.login(client, station, RIGHT, digits_of(self.step))
+        if not isinstance(first, Accept):
+            second = self.login(client, station, RIGHT, digits_of(self.step + 1))
+            if had_tries and first.reason in (Reason.LOCKED, Reason.STRANGERS) and here.unlock_tries < UNLOCK_TRIES:
+                assert isinstance(second, Accept)
+
+    @rule(station=st.sampled_from(list(STATIONS)), client=st.sampled_from(CLIENTS))
+    def owner_at_a_known_place_where_nothing_failed_gets_in(self, station, client):
+        """Whatever strangers did from anywhere else, and at other clients."""
+        self.world.pass_time(60)
+        if not self.is_stranger(client, station) and not self.place(client, station).failures:
+            assert isinstance(self.login(client, station, RIGHT, digits_of(self.step)), Accept)
+            seen["at home"] += 1
+
+    @rule(seconds=st.one_of(st.integers(0, 70), st.sampled_from([120, 300, 900, 3600, 20000, DAY_S])))
+    def pass_time(self, seconds):
+        self.world.pass_time(seconds)
+
+    @invariant()
+    def the_books_agree(self):
+        """Failures are counted at one place each, the newest delay stands, no delay is longer than its bound."""
+        if not hasattr(self, "world"):
+            return
+        for client in CLIENTS:
+            for station in STATIONS:
+                here, tally = self.place(client, station), self.tally(client, station)
+                assert tally.failures == len(here.failures)
+                assert tally.locked_until == here.waits_until(self.lockout)
+                assert tally.locked_until - self.now <= self.lockout.max_delay_s
+        account = self.world.attempts.accounts["alice"]
+        size = self.lockout.strangers_per_user
+        assert account.strangers.level_at(self.now, size) == pytest.approx(level(self.strangers, size, self.now))
+        assert account.tokens[0].last_step == self.last_step
+
+
+def test_every_verdict_is_as_foretold():
+    seen.clear()
+    run = settings(max_examples=250, stateful_step_count=30, derandomize=True)
+    run_state_machine_as_test(Lockout, settings=run)
+    print("\n" + ", ".join(f"{number} {name}" for name, number in sorted(seen.items())))
+    reasons = {"locked", "strangers", "same_guess", "wrong_code", "wrong_password", "code_replayed", "old_code"}
+    assert reasons | {"accept", "two in a row", "at home"} <= set(seen)
+
+
+# Two codes in a row, one thing at a time
+
+
+@pytest.fixture
+def world():
+    """A user who has to wait at HOME, at client ONE, for half a minute or more."""
+    return delayed_world()
+
+
+def delayed_world(client=ONE, policy=None, failures=6):
+    world = World(policy)
+    alice = world.enrol("alice", RIGHT)
+    for number in range(failures):
+        world.login("alice", typed_at(client, WRONG + b"%d" % number, alice.code_at().decode()), client, station=HOME)
+    return world
+
+
+def code(offset: int) -> str:
+    return digits_of(int(START // 30) + offset)
+
+
+def try_all(world, *codes, password=RIGHT, client=ONE):
+    return [world.login("alice", typed_at(client, password, one), client, station=HOME) for one in codes]
+
+
+LOCKED = Reject(Reason.LOCKED)
+
+
+def test_two_codes_in_a_row_let_in_and_clear(world):
+    assert try_all(world, code(0), code(1)) == [LOCKED, Accept()]
+    assert world.attempts.tallies[1, ONE.id, "10.0.0.0/24"] == NO_FAILURES
+
+
+def test_one_code_twice_does_not(world):
+    assert try_all(world, code(0), code(0)) == [LOCKED] * 2
+
+
+def test_two_codes_apart_do_not(world):
+    assert try_all(world, code(-1), code(1), code(-1), code(1)) == [LOCKED] * 4
+
+
+def test_two_codes_backwards_do_not(world):
+    assert try_all(world, code(1), code(0), code(-1)) == [LOCKED] * 3
+
+
+def test_a_wrong_code_in_between_starts_anew(world):
+    assert try_all(world, code(0), "000000", code(1)) == [LOCKED] * 3
+
+
+def test_a_wrong_password_at_the_second_code_lets_nobody_in_and_counts(world):
+    [first] = try_all(world, code(0))
+    [second] = try_all(world, code(1), password=b"other")
+    assert (first, second) == (LOCKED, Reject(Reason.WRONG_PASSWORD))
+    assert world.attempts.tallies[1, ONE.id, "10.0.0.0/24"].failures == 7
+    assert world.attempts.accounts["alice"].tokens[0].last_step == 0
+
+
+@pytest.mark.parametrize(("tried", "lets_in"), [(4, True), (5, False), (6, False), (7, False)])
+def test_six_codes_are_looked_at_in_one_delay(world, tried, lets_in):
+    """The two in a row are two of the six."""
+    try_all(world, *[f"{number:06d}" for number in range(tried)])
+    assert isinstance(try_all(world, code(0), code(1))[1], Accept) is lets_in
+
+
+def test_the_next_delay_has_six_again(world):
+    try_all(world, *[f"{number:06d}" for number in range(8)])
+    world.pass_time(30)
+    [counted] = try_all(world, "000099")
+    assert counted == Reject(Reason.WRONG_CODE)
+    assert try_all(world, code(1), code(2)) == [LOCKED, Accept()]
+
+
+@given(st.lists(st.sampled_from([-1, 0, 1, None]), min_size=1, max_size=9))
+@settings(max_examples=200, derandomize=True)
+def test_only_two_in_a_row_within_six_open(offsets):
+    """Any row of right and wrong codes during one delay."""
+    world = delayed_world()
+    row = ["000000" if one is None else code(one) for one in offsets]
+    pairs = [at + 1 for at, (one, two) in enumerate(pairwise(offsets)) if one is not None and two == one + 1]
+    opens_at = next((at for at in pairs if at < UNLOCK_TRIES), None)
+    verdicts = try_all(world, *row)
+    assert [at for at, one in enumerate(verdicts) if isinstance(one, Accept)][:1] == (
+        [] if opens_at is None else [opens_at]
+    )
+
+
+def test_a_stolen_device_does_not_get_around_the_delay():
+    """Who holds the device can show two codes in a row; the password is guessed no faster for it.
+
+    With the same two codes over and over, as a wrong password spends none.
+    """
+    world = delayed_world()
+    checked = len(world.checks)
+    for number in range(100):
+        try_all(world, code(-1))
+        try_all(world, code(0), password=b"guess %d" % number)
+    assert len(world.checks) - checked <= 1, "passwords were checked during a delay, as many as anybody likes"
+
+
+def test_codes_of_two_devices_are_not_two_in_a_row():
+    """Step n of one device and step n + 1 of another are not what one owner reads off one display."""
+    world = delayed_world()
+    first = world.attempts.accounts["alice"].tokens[0]
+    other = replace(first, id=99, seed=Seed(b"another seed, 20 oct"), parameters=TotpParameters())
+    world.attempts.accounts["alice"] = replace(world.attempts.accounts["alice"], tokens=(first, other))
+    foreign = pyotp.HOTP(b32encode(b"another seed, 20 oct").decode(), digits=6, digest=hashlib.sha1)
+    assert try_all(world, code(0), foreign.at(int(START // 30) + 1)) == [LOCKED] * 2
+
+
+def test_two_codes_in_a_row_open_the_door_where_a_code_is_asked_for_at_a_prompt():
+    """Its owner has no other way to show a code there than the prompt, or password and code in the one field."""
+    assert let_in_by_two_in_a_row(ASKS)
+
+
+def test_two_codes_in_a_row_open_the_door_at_a_uniform_challenge():
+    assert let_in_by_two_in_a_row(UNIFORM)
+
+
+def let_in_by_two_in_a_row(client) -> bool:
+    """Whether any way of showing three codes in a row lets the owner in during a long delay."""
+    world = World(Policy(lockout=LockoutPolicy(first_delay_s=900)))
+    alice = world.enrol("alice", RIGHT)
+    for number in range(6):
+        world.login("alice", WRONG + b"%d" % number, client, station=HOME)
+    for _ in range(3):
+        verdict = world.login("alice", RIGHT, client, station=HOME)
+        if isinstance(verdict, Challenge):
+            verdict = world.answer("alice", alice.code_at(), verdict, client, station=HOME)
+        else:
+            verdict = world.login("alice", RIGHT + alice.code_at(), client, station=HOME)
+        if isinstance(verdict, Accept):
+            return True
+        world.pass_time(30)
+    return False
+
+
+def test_a_stranger_whose_owner_travels_opens_the_door_too():
+    """The bucket is full; two codes in a row let the owner in from a place never seen before, which is known then."""
+    world = World(Policy(lockout=LockoutPolicy(strangers_per_user=5)))
+    alice = world.enrol("alice", RIGHT)
+    for number in range(5):
+        world.login("alice", typed_at(ONE, RIGHT, f"{number:06d}"), ONE, station=f"10.7.{number}.1")
+    assert try_all(world, code(0), code(1)) == [Reject(Reason.STRANGERS), Accept()]
+    world.pass_time(60)
+    assert world.login("alice", alice.password + alice.code_at(), ONE, station=HOME) == Accept()
+
+
+def test_a_clock_set_back_does_not_make_a_delay_longer_than_its_bound():
+    """The clock ran two hours ahead and was put right: nobody waits two hours for that."""
+    world = delayed_world()
+    world.pass_time(-7200)
+    world.pass_time(LockoutPolicy().max_delay_s)
+    assert try_all(world, digits_of(int(world.now // 30))) == [Accept()]
