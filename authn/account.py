@@ -9,15 +9,12 @@ from typing import NewType
 
 from authn.exemption import Exemption
 from authn.instants import UnixSeconds
-from authn.lockout import NO_FAILURES, Bucket, Tally
+from authn.lockout import NO_BUCKET, NO_FAILURES, Bucket, Tally
 from authn.otp import OtpParameters, TimeStep, TotpParameters
 from authn.secret import Seed, Verifier
 
 UserId = NewType("UserId", int)
 TokenId = NewType("TokenId", int)
-RecoveryCodeId = NewType("RecoveryCodeId", int)
-
-NO_BUCKET = Bucket()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +39,14 @@ class Token:
     drift: int
     last_step: TimeStep
     last_spend: LastSpend | None = None
+    serial: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class RecoveryCode:
     """An unused recovery code, as its hash."""
 
-    id: RecoveryCodeId
+    serial: str
     digest: bytes
 
 
@@ -59,7 +57,8 @@ class Account:
     `tally` is that of this user at the place of the request, `known_at` when the
     user last came from there (None: never), `strangers` and `place_strangers` the buckets
     of the user and of the place. `answers` counts the answers already given in the
-    conversation that the request goes on with.
+    conversation that the request goes on with. `enrolled` says that there has been a
+    token. `guess_key` keys the fingerprints of wrong guesses.
     """
 
     id: UserId | None  # None: the decoy
@@ -75,6 +74,8 @@ class Account:
     place_strangers: Bucket = NO_BUCKET
     recovery_codes: tuple[RecoveryCode, ...] = ()
     exemptions: tuple[Exemption, ...] = ()
+    enrolled: bool = False
+    guess_key: bytes = b""
 
     @property
     def is_known_place(self) -> bool:

@@ -101,13 +101,19 @@ def _judge(case: Case, opening: Opening) -> Decision:
 
 
 def _judge_wrong_code(case: Case, opening: Opening) -> Decision:
-    """A code of another time may be the first of two in a row, by which a clock is learned (RFC 6238 §6)."""
+    """A code of the past may be the first of two in a row, by which a clock is learned (RFC 6238 §6).
+
+    Not one of the future: it would tell a guesser which code to come back with.
+    Nor for a stranger: two codes that were seen over a shoulder are in a row, too.
+    """
     request, account = case.request, case.account
+    diagnosis = diagnose(request, account, case.modes, case.policy)
     may_learn = opening.password_held and opening.found is None and not request.client.rules.uniform_challenge
-    far = find_far_code(request, account, case.modes, case.policy) if may_learn else None
-    if far is not None and _is_of_same_password(case, opening):
-        return asked_for_next_code(case, FoundCode(far.token_id, far.step))
-    return failed_by_code(case, diagnose(request, account, case.modes, case.policy))
+    if may_learn and not case.is_stranger and _is_of_same_password(case, opening):
+        far = find_far_code(request, account, case.modes, case.policy)
+        if far is not None and far.offset < 0:
+            return asked_for_next_code(case, diagnosis, FoundCode(far.token_id, far.step))
+    return failed_by_code(case, diagnosis)
 
 
 def _next_after(case: Case, found: FoundCode | None) -> Match | None:

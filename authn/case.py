@@ -1,7 +1,8 @@
 """One login with all that is known of it: what the rules of `decide.py` look at."""
 
 import hmac
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 
 from authn.account import Account, RecoveryCode
 from authn.client import InputMode
@@ -16,6 +17,8 @@ from authn.policy import KeeperRule, Policy, Rule
 from authn.recovery import TypedRecoveryCode, find, readings
 from authn.request import AccessRequest
 from authn.verdict import Exempted, Notice
+
+_PLAIN_NAME = re.compile(r"[a-z0-9._-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,16 @@ class Case:
         return self.account.id is not None and bool(self.account.tokens)
 
     @property
+    def is_enrolled(self) -> bool:
+        """Whether this user has, or ever had, a token."""
+        return self.has_token or self.account.enrolled or self.account.broken_seals
+
+    @property
+    def is_asked_elsewhere(self) -> bool:
+        """Whether another first factor is asked about a name that is not known here."""
+        return self.account.id is None and self.is_kept_elsewhere and self.alone() is not None
+
+    @property
     def is_stranger(self) -> bool:
         """Whether this user has never come from here."""
         return not self.account.is_known_place
@@ -89,7 +102,7 @@ class Case:
     @property
     def is_delayed(self) -> bool:
         """Whether failures at this place make this login wait."""
-        return self.account.tally.is_delayed(self.now)
+        return self.account.tally.is_delayed(self.now, self.policy.lockout)
 
     @property
     def is_shut_out(self) -> bool:
@@ -101,6 +114,11 @@ class Case:
             place_of(self.request.station) != ""
             and self.account.place_strangers.is_full(self.now, lockout.strangers_per_network)
         )
+
+    @property
+    def is_shut_out_for_good(self) -> bool:
+        """Whether strangers have shown two codes in a row, and a wrong password, so often that this opens no more."""
+        return self.is_stranger and self.account.strangers.is_heaped(self.now, self.policy.lockout.strangers_per_user)
 
     @property
     def is_same_guess(self) -> bool:
@@ -120,9 +138,15 @@ class Case:
             notice = Exempted(exemption.kind, exemption.until, left)
             return Alone(SpendExemption(exemption.id, exemption.kind, self.now), notice)
         until = self.keeper_rule.alone_until
-        if not self.has_token and self.is_kept_elsewhere and until is not None and self.now < until:
+        is_due = until is not None and self.now < until
+        if is_due and self.is_kept_elsewhere and not self.is_enrolled and self._is_no_alias:
             return Alone(WithoutSpend.UPSTREAM)
         return Alone(WithoutSpend.SHADOW) if self.is_shadowed else None
+
+    @property
+    def is_asked_at_a_prompt(self) -> bool:
+        """Whether this is a first round whose code comes at a prompt."""
+        return self.request.conversation is None and InputMode.CHALLENGE in self.modes
 
     def trace(self) -> Trace:
         """What is worth telling, as far as it is known before the verdict."""
@@ -157,10 +181,15 @@ class Case:
                 return (0 if password is None else len(password), len(credentials.code))
         return None
 
+    @property
+    def _is_no_alias(self) -> bool:
+        """Whether a name that is not known here is plain: an address may be another name of somebody enrolled."""
+        return self.account.id is not None or _PLAIN_NAME.fullmatch(self.request.username) is not None
+
     def _exemption(self) -> Exemption | None:
         """The exemption that holds; grace only as long as there is no token."""
         for one in self.account.exemptions:
-            if one.kind is ExemptionKind.GRACE and self.has_token:
+            if one.kind is ExemptionKind.GRACE and self.is_enrolled:
                 continue
             if one.holds(self.request.client.id, self.now):
                 return one
@@ -186,7 +215,11 @@ def open_case(request: AccessRequest, account: Account, checked: CheckedPassword
     if match is None and account.recovery_codes and rule.allows_recovery_codes and client.rules.recovery_codes:
         recovery = _recovery(request, account, modes)
     keeper_rule = policy.keeper_for(request.username, account.groups, client.name)
-    return Case(request, account, checked, policy, modes, rule, keeper_rule, match, recovery)
+    case = Case(request, account, checked, policy, modes, rule, keeper_rule, match, recovery)
+    if match is None and account.id is not None and case.is_asked_at_a_prompt and (case.is_delayed or case.is_shut_out):
+        # Who must wait is not asked at a prompt, and shows that it is the owner by a code behind the password.
+        return replace(case, match=find_code(request, account, (InputMode.SUFFIX,), policy, case.window))
+    return case
 
 
 def _window(policy: Policy, rule: Rule) -> int:

@@ -121,6 +121,10 @@ class ClientRules:
         """Whether codes are not enforced yet, only looked at."""
         return self.shadow_until is not None and now < self.shadow_until
 
+    def enforces_codes_at(self, now: UnixSeconds) -> bool:
+        """Whether nobody gets in with a password alone, but by an exemption of their own."""
+        return InputMode.PASSWORD_ONLY not in self.modes_at(now) and not self.shadows_at(now)
+
     @property
     def deadline_s(self) -> float:
         """How long a login may take, so that its reply arrives before the NAS repeats the request."""

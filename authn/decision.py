@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import Enum
 
-from authn.account import LastSpend, RecoveryCodeId, TokenId
+from authn.account import LastSpend, TokenId
 from authn.client import InputMode
 from authn.exemption import ExemptionId, ExemptionKind
 from authn.first_factor import Finding
@@ -18,13 +18,15 @@ from authn.verdict import Verdict
 class SpendStep:
     """Take `step`, and every step before it, out of use; remember the clock's drift and whose attempt it was.
 
-    `clock_off_s` is how far the device seems to be ahead of this server.
+    `mark` seals step and drift to the token. `clock_off_s` is how far the device
+    seems to be ahead of this server.
     """
 
     token_id: TokenId
     step: TimeStep
     drift: int
     by: LastSpend
+    mark: bytes
     clock_off_s: float | None = None
 
 
@@ -32,8 +34,7 @@ class SpendStep:
 class SpendRecoveryCode:
     """Take a recovery code out of use."""
 
-    code_id: RecoveryCodeId
-    at: UnixSeconds
+    serial: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,9 @@
 
 Doors hand logins in and get verdicts back, each under a ticket of their own.
 The desk forms the batches: no user twice in one, logins whose password was just
-checked before new ones, clients in turn, never more waiting than its bounds.
+checked before new ones, clients in turn, never more waiting than its bounds. Of
+each user one password is checked at a time, so that no burst of guesses is out
+before the first of them has counted.
 Every login has a deadline, at which its NAS would stop listening: past it no
 code is spent and no back end waited for, and the verdict is Unavailable.
 
@@ -65,7 +67,8 @@ class Desk(Generic[Ticket]):
         self._on_fault = on_fault
         self._checked: deque[Waiting[Ticket]] = deque()
         self._new: Lanes[ClientId, Waiting[Ticket]] = Lanes()
-        self._logins_of: Counter[Username] = Counter()  # waiting or being checked, by user
+        self._logins_of: Counter[tuple[Username, ClientId]] = Counter()  # waiting or being checked
+        self._parked: dict[Username, list[Waiting[Ticket]]] = {}  # while a password of theirs is checked
         self._being_checked: dict[int, Waiting[Ticket]] = {}
         self._check_deadlines: list[tuple[float, int]] = []
         self._numbers = itertools.count()
@@ -75,20 +78,21 @@ class Desk(Generic[Ticket]):
 
         No client takes more than half of the places, so that one NAS in trouble
         leaves room for the others, and the last places are for logins that go on
-        with a conversation. The bound per user keeps a flood on one name from
-        filling the desk: such logins are judged one per batch.
+        with a conversation. The bound per user and client keeps a flood on one name
+        from filling the desk: such logins are judged one after the other.
         """
-        if self._logins_of[request.username] >= MAX_WAITING_PER_USER and request.username != NOBODY:
+        key = (request.username, request.client.id)
+        if self._logins_of[key] >= MAX_WAITING_PER_USER and request.username != NOBODY:
             return True
         places = self._max_waiting
         if request.conversation is None:
             places -= places // LAST_PLACES
-        total = len(self._new) + len(self._checked) + len(self._being_checked)
+        total = len(self._new) + len(self._checked) + len(self._being_checked) + sum(map(len, self._parked.values()))
         return total >= places or self._new.waiting_in(request.client.id) >= max(1, places // 2)
 
     def is_idle(self) -> bool:
         """Whether no login waits here or at the first factor."""
-        return not self._new and not self._checked and not self._being_checked
+        return not self._new and not self._checked and not self._being_checked and not self._parked
 
     def next_due(self) -> float | None:
         """When `work` must be called again at the latest, by the monotonic clock; 0 for at once, None for never."""
@@ -98,7 +102,7 @@ class Desk(Generic[Ticket]):
 
     def hand_in(self, ticket: Ticket, request: AccessRequest, *, until: float) -> None:
         """Queue a login. Its verdict comes from a later `work`, under `ticket`."""
-        self._logins_of[request.username] += 1
+        self._logins_of[request.username, request.client.id] += 1
         self._new.put(request.client.id, Waiting(next(self._numbers), ticket, Login(request), until))
 
     def work(self, now: float) -> list[tuple[Ticket, Verdict]]:
@@ -110,6 +114,7 @@ class Desk(Generic[Ticket]):
             for waiting, outcome in zip(batch, self._judge(batch), strict=True):
                 if isinstance(outcome, AskFirstFactor):
                     self._being_checked[waiting.number] = waiting
+                    self._parked.setdefault(waiting.login.request.username, [])
                     heapq.heappush(self._check_deadlines, (waiting.until, waiting.number))
                     self._first_factor.ask(waiting, outcome, waiting.until)
                 else:
@@ -120,6 +125,7 @@ class Desk(Generic[Ticket]):
         for waiting, checked in self._first_factor.answers():
             if self._being_checked.pop(waiting.number, None) is not None:  # else it was given up
                 self._checked.append(replace(waiting, login=Login(waiting.login.request, checked)))
+                self._unpark(waiting.login.request.username)
 
     def _give_up(self, now: float) -> list[tuple[Ticket, Verdict]]:
         """The logins whose first factor has not answered in time."""
@@ -129,14 +135,20 @@ class Desk(Generic[Ticket]):
         ):
             waiting = self._being_checked.pop(heapq.heappop(self._check_deadlines)[1], None)
             if waiting is not None:
+                self._unpark(waiting.login.request.username)
                 verdicts.append(self._finish(waiting, Unavailable(Inability.FIRST_FACTOR_UNAVAILABLE)))
         return verdicts
 
+    def _unpark(self, username: Username) -> None:
+        """The password of a user was checked: their next logins may be judged, by what came of it."""
+        for parked in reversed(self._parked.pop(username, [])):
+            self._new.put_back(parked.login.request.client.id, parked)
+
     def _finish(self, waiting: Waiting[Ticket], verdict: Verdict) -> tuple[Ticket, Verdict]:
-        username = waiting.login.request.username
-        self._logins_of[username] -= 1
-        if not self._logins_of[username]:
-            del self._logins_of[username]
+        key = (waiting.login.request.username, waiting.login.request.client.id)
+        self._logins_of[key] -= 1
+        if not self._logins_of[key]:
+            del self._logins_of[key]
         return waiting.ticket, verdict
 
     def _judge(self, batch: list[Waiting[Ticket]]) -> list[Verdict | AskFirstFactor]:
@@ -165,6 +177,8 @@ class Desk(Generic[Ticket]):
             username = waiting.login.request.username
             if waiting.until <= now:
                 verdicts.append(self._finish(waiting, Unavailable(Inability.OVERLOADED)))
+            elif waiting.login.checked is None and username in self._parked:
+                self._parked[username].append(waiting)
             elif username in users and username != NOBODY:  # nobody has no code to spend twice
                 held_back.append(waiting)
             else:

@@ -105,7 +105,7 @@ def _password_held(case: Case, proof: Proof) -> Decision:
 
 
 def _relayed(case: Case, checked: CheckedPassword, proof: Proof) -> Decision:
-    if checked.further is None:
+    if checked.further is None or case.request.client.rules.uniform_challenge:  # whose prompts must not differ
         return Decision(Unavailable(Inability.FIRST_FACTOR_UNAVAILABLE), trace=case.trace())
     found = FoundCode(proof.token.id, proof.step) if isinstance(proof, Match) else None
     return asked_by_another_server(case, checked.further, proof if isinstance(proof, FoundCode) else found)

@@ -11,6 +11,7 @@ from authn.instants import UnixSeconds
 from authn.otp import HotpParameters, TimeStep, match_proof, match_step, steps_around
 from authn.policy import Policy
 from authn.request import AccessRequest
+from authn.secret import Seed
 
 FINGERPRINT_OCTETS = 16
 GUESS_LASTS_S = 30
@@ -157,17 +158,25 @@ def fingerprint(token: Token, request: AccessRequest, code: str | None) -> bytes
 
 
 def guess_fingerprint(request: AccessRequest, account: Account) -> bytes:
-    """Tells the same wrong guess again from another one, across nodes; empty where there is no seed to key it.
+    """Tells the same wrong guess again from another one, to who holds the key; empty for what is no guess.
 
     What a code is worth changes with the time, so the moment belongs to the
     guess. A CHAP response differs each time and is never the same guess.
     """
-    if not account.tokens or request.code_proof is not None:
+    if account.id is None or request.code_proof is not None:
         return b""
-    key = account.tokens[0].seed.reveal()
     conversation_id = b"" if request.conversation is None else request.conversation.id
     moment = b"%d" % (request.received // GUESS_LASTS_S)
-    return _keyed(key, b"twinward guess", (conversation_id, moment, request.password.reveal()))
+    parts = (b"%d" % account.id, conversation_id, moment, request.password.reveal())
+    return _keyed(account.guess_key, b"twinward guess", parts)
+
+
+def step_mark(seed: Seed, serial: str, step: TimeStep, drift: int) -> bytes:
+    """Seals to its token what changes with every login, for 16 octets: who cannot open the seed cannot turn it back.
+
+    But to an older value with its mark, as from a backup.
+    """
+    return _keyed(seed.reveal(), b"twinward step", (serial.encode(), b"%d" % step, b"%d" % drift))
 
 
 def _keyed(key: bytes, purpose: bytes, parts: tuple[bytes, ...]) -> bytes:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from authn.account import LastSpend
+from authn.account import LastSpend, Token
 from authn.case import Alone, Case, RecoveryMatch
 from authn.challenge import FoundCode, Opening, Relay, verifier_mark
 from authn.client import InputMode
@@ -10,9 +10,18 @@ from authn.decision import Decision, SpendExemption, SpendRecoveryCode, SpendSte
 from authn.diagnosis import Diagnosis
 from authn.first_factor import FurtherQuestion
 from authn.instants import UnixSeconds
-from authn.lockout import NO_FAILURES, Tally, after_failure
-from authn.matching import Match, clock_off_s, fingerprint, guess_fingerprint, has_spent, is_repeat, learned_drift
-from authn.otp import HotpParameters
+from authn.lockout import Tally, after_accept, after_failure
+from authn.matching import (
+    Match,
+    clock_off_s,
+    fingerprint,
+    guess_fingerprint,
+    has_spent,
+    is_repeat,
+    learned_drift,
+    step_mark,
+)
+from authn.otp import HotpParameters, TimeStep
 from authn.places import place_of
 from authn.secret import Password, Verifier
 from authn.verdict import Accept, Challenge, Prompt, Reason, RecoveryCodeUsed, Reject
@@ -21,18 +30,32 @@ WOULD_BE_LET_IN = "accept"
 """What enforcement would have come to for a login at a client in shadow mode that had its code."""
 
 
+_TELLS_OF_THE_USER = frozenset(
+    (
+        Reason.LOCKED,
+        Reason.STRANGERS,
+        Reason.POLICY,
+        Reason.USER_DISABLED,
+        Reason.NO_TOKEN,
+        Reason.NO_PASSWORD,
+        Reason.SEAL_BROKEN,
+        Reason.SAME_GUESS,
+    )
+)
+
+
 def accepted(case: Case, match: Match) -> Decision:
     """Let in by a code, and spend it."""
     by = LastSpend(fingerprint(match.token, case.request, match.credentials.code), case.now)
     drift = learned_drift(match, case.policy, case.window)
-    spend = SpendStep(match.token.id, match.step, drift, by, clock_off_s(match, case.now))
+    spend = _spend_step(match.token, match.step, drift, by, clock_off_s(match, case.now))
     return _let_in(case, Decision(_accept(case, match), spend, mode=match.credentials.mode))
 
 
 def accepted_by_recovery_code(case: Case, recovery: RecoveryMatch) -> Decision:
     """Let in by a recovery code, and spend it."""
     accept = Accept(case.account.groups, notice=RecoveryCodeUsed(len(case.account.recovery_codes) - 1))
-    spend = SpendRecoveryCode(recovery.code.id, case.now)
+    spend = SpendRecoveryCode(recovery.code.serial)
     return _let_in(case, Decision(accept, spend, mode=recovery.typed.mode))
 
 
@@ -51,7 +74,7 @@ def accepted_by_found_code(case: Case, found: FoundCode) -> Decision | None:
     for token in case.account.tokens:
         if token.id == found.token_id and found.step > token.last_step:
             by = LastSpend(fingerprint(token, case.request, None), case.now)
-            spend = SpendStep(token.id, found.step, token.drift, by)
+            spend = _spend_step(token, found.step, token.drift, by)
             return _let_in(case, Decision(Accept(case.account.groups), spend))
     return None
 
@@ -70,7 +93,7 @@ def accepted_with_clock_set(case: Case, match: Match) -> Decision:
     parameters = match.token.parameters
     if isinstance(decision.spend, SpendStep) and not isinstance(parameters, HotpParameters):
         drift = match.step - parameters.step_at(case.now)
-        return replace(decision, spend=replace(decision.spend, drift=drift))
+        return replace(decision, spend=_spend_step(match.token, match.step, drift, decision.spend.by))
     return decision
 
 
@@ -99,15 +122,20 @@ def replayed(case: Case, match: Match) -> Decision:
 def failed(case: Case, reason: Reason) -> Decision:
     """Refused, and counted where it happened; of a stranger also at the name and at the place."""
     account, lockout, now = case.account, case.policy.lockout, case.now
-    tally = strangers = place_strangers = None
+    tally = strangers = None
+    by_unlock = case.is_delayed or case.is_shut_out
     if account.id is not None:
-        tally = after_failure(account.tally, lockout, now, guess_fingerprint(case.request, account))
-        if case.is_stranger:
-            strangers = account.strangers.with_one_more(now, lockout.strangers_per_user)
-    if case.is_stranger and place_of(case.request.station):
-        place_strangers = lockout.strangers_per_network
+        guess = guess_fingerprint(case.request, account)
+        tally = after_failure(account.tally, lockout, now, guess, by_unlock=by_unlock)
+    if case.is_stranger and (account.id is not None or case.is_asked_elsewhere):
+        size = lockout.strangers_per_user
+        strangers = account.strangers.with_one_more(now, size, 2 * size if by_unlock else size)
     return Decision(
-        Reject(reason), tally=tally, strangers=strangers, place_strangers=place_strangers, trace=case.trace()
+        Reject(reason),
+        tally=tally,
+        strangers=strangers,
+        place_strangers=_place_strangers(case),
+        trace=case.trace(),
     )
 
 
@@ -120,8 +148,13 @@ def failed_by_code(case: Case, diagnosis: Diagnosis) -> Decision:
 
 
 def refused(case: Case, reason: Reason, tally: Tally | None = None) -> Decision:
-    """Refused without counting."""
-    return Decision(Reject(reason), tally=tally, trace=case.trace())
+    """Refused without counting against the user.
+
+    A stranger's counts at the place, where it depends on who the user is: else
+    the bucket of the place would tell a name that exists from one that does not.
+    """
+    counted = _place_strangers(case) if reason in _TELLS_OF_THE_USER else None
+    return Decision(Reject(reason), tally=tally, place_strangers=counted, trace=case.trace())
 
 
 def asked_for_code(case: Case) -> Decision:
@@ -131,10 +164,14 @@ def asked_for_code(case: Case) -> Decision:
     return Decision(Challenge(Prompt.CODE, opening), mode=InputMode.CHALLENGE, renewed=renewed, trace=case.trace())
 
 
-def asked_for_next_code(case: Case, found: FoundCode) -> Decision:
-    """The code is of another time: the one after it would show that the clock of the device is off."""
+def asked_for_next_code(case: Case, diagnosis: Diagnosis, found: FoundCode) -> Decision:
+    """The code is of another time: the one after it would show that the clock of the device is off.
+
+    It counts like every wrong code.
+    """
     opening = replace(_opening(case, password_held=True, mark=password_mark(case, None)), found=found)
-    return Decision(Challenge(Prompt.NEXT_CODE, opening, Reason.CLOCK_OFF), mode=InputMode.CHALLENGE)
+    challenge = Challenge(Prompt.NEXT_CODE, opening, Reason.CLOCK_OFF)
+    return replace(failed_by_code(case, diagnosis), verdict=challenge, mode=InputMode.CHALLENGE)
 
 
 def asked_for_nothing_that_helps(case: Case, because: Reason) -> Challenge:
@@ -162,14 +199,26 @@ def _opening(
     return Opening(expires, password_held, mark, relay, found)
 
 
+def _spend_step(token: Token, step: TimeStep, drift: int, by: LastSpend, clock_off_s: float | None = None) -> SpendStep:
+    mark = step_mark(token.seed, token.serial, step, drift)
+    return SpendStep(token.id, step, drift, by, mark, clock_off_s)
+
+
 def _accept(case: Case, match: Match) -> Accept:
     code = None if case.request.code_proof is None else Password(match.credentials.code.encode("ascii"))
     return Accept(case.account.groups, code)
 
 
+def _place_strangers(case: Case) -> int | None:
+    """The bucket that a stranger's failure goes into at its place, by its size."""
+    if case.is_stranger and place_of(case.request.station):
+        return case.policy.lockout.strangers_per_network
+    return None
+
+
 def _let_in(case: Case, decision: Decision) -> Decision:
     """Failures are forgotten, and a better verifier is kept."""
-    tally = NO_FAILURES if case.account.tally != NO_FAILURES else None
+    tally = after_accept(case.account.tally)
     renewed = None if case.checked is None else case.checked.renewed
     trace = case.trace()
     if case.is_shadowed:

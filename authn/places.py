@@ -9,6 +9,9 @@ import re
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
+from authn.client import NasClient
+from authn.instants import UnixSeconds
+
 Address = IPv4Address | IPv6Address
 
 MAX_PLACE_OCTETS = 64
@@ -41,3 +44,15 @@ def place_of(station: str | None) -> str:
         return station.casefold()[:MAX_PLACE_OCTETS]
     prefix = _IPV4_PREFIX if address.version == 4 else _IPV6_PREFIX
     return str(ip_network((address, prefix), strict=False))
+
+
+def known_place_of(client: NasClient, station: str | None, now: UnixSeconds) -> str:
+    """What a place is known by: its network, or the client where the NAS tells none.
+
+    Where a password alone lets in, a place becomes known for less, so it counts
+    there and nowhere else.
+    """
+    place = place_of(station)
+    if client.rules.enforces_codes_at(now):
+        return place or f"client {client.id}"
+    return f"open client {client.id} {place}".rstrip()

@@ -93,11 +93,6 @@ class Policy:
     local_time: Callable[[UnixSeconds], tuple[int, int]] = _utc
     country_of: Callable[[Address], str | None] = _nowhere
 
-    @property
-    def needs_groups(self) -> bool:
-        """Whether the groups of a user matter."""
-        return any(rule.conditions.groups for rule in self.rules) or any(rule.groups for rule in self.keepers)
-
     def rule_for(
         self,
         username: str,

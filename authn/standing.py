@@ -3,9 +3,10 @@
 from authn.case import Alone, Case
 from authn.client import InputMode
 from authn.decision import Decision
-from authn.lockout import MAX_UNLOCK_TRIES, after_unlock_try, unlocks
+from authn.lockout import MAX_UNLOCK_TRIES, FirstCode, after_unlock_try, unlocks
 from authn.matching import is_readable
 from authn.outcomes import failed, refused
+from authn.request import NOBODY
 from authn.verdict import Reason
 
 
@@ -13,7 +14,7 @@ def standing_refusal(case: Case, alone: Alone | None) -> Decision | None:
     """The refusal of a login that nothing typed could save, or None. `alone` is why no code would be needed."""
     account = case.account
     if account.id is None:
-        if alone is None or not case.is_kept_elsewhere:
+        if alone is None or not case.is_kept_elsewhere or case.request.username == NOBODY:
             return failed(case, Reason.UNKNOWN_USER)
     elif not account.enabled:
         return refused(case, Reason.USER_DISABLED)
@@ -39,12 +40,15 @@ def _delay(case: Case) -> Decision | None:
     else:
         return None
     tally, match = case.account.tally, case.match
-    if case.account.id is None or tally.unlock_tries >= MAX_UNLOCK_TRIES:
+    if case.account.id is None or tally.unlock_tries >= MAX_UNLOCK_TRIES or case.is_shut_out_for_good:
         return refused(case, reason)
     if match is not None and match.is_fresh:
-        if unlocks(tally, match.step):
+        if unlocks(tally, match.token.id, match.step, case.now):
             return None
-        return refused(case, reason, after_unlock_try(tally, match.step))
+        first_code = FirstCode(match.token.id, match.step, case.now)
+        return refused(case, reason, after_unlock_try(tally, first_code))
+    if case.is_asked_at_a_prompt and tally.may_unlock(case.now):
+        return None  # the second code comes at the prompt, once the password is found right
     if is_readable(case.request, case.account, case.modes):
         return refused(case, reason, after_unlock_try(tally, None))
     return refused(case, reason)

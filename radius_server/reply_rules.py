@@ -51,11 +51,6 @@ class ReplyRules:
         """More than the attributes of any login take in a reply."""
         return self._max_octets
 
-    @property
-    def need_groups(self) -> bool:
-        """Whether the groups of a user matter."""
-        return any(rule.group is not None for rule in self.rules)
-
     def attributes_for(self, username: str, groups: Sequence[str], client: str) -> list[PreparedAttribute]:
         """The attributes of an Access-Accept."""
         chosen: list[PreparedAttribute] = []

@@ -31,7 +31,8 @@ _LAST_LINK = "SELECT seq, mac FROM audit WHERE chain = ? ORDER BY seq DESC LIMIT
 _PRUNE = (
     ("DELETE FROM conversations WHERE expires < ?", 0),
     ("DELETE FROM place_strangers WHERE at < ?", DAY_S),  # their buckets are empty
-    ("DELETE FROM tallies WHERE updated_at < ? AND locked_until < updated_at + 86400", 30 * DAY_S),
+    ("DELETE FROM tallies WHERE updated_at < ? AND failures = 0", DAY_S),
+    ("DELETE FROM tallies WHERE updated_at < ?", 30 * DAY_S),
     ("DELETE FROM user_places WHERE last_at < ?", 180 * DAY_S),
 )
 

@@ -45,7 +45,7 @@ class Database:
             raise ConfigError(f"{path}: cannot create the database: {error.strerror}") from error
         database = cls(path)
         with database.write() as connection:
-            command.upgrade(_alembic_config(connection), "head")
+            command.upgrade(alembic_config(connection), "head")
         return database
 
     @classmethod
@@ -72,17 +72,7 @@ class Database:
             raise ConfigError(f"{path}: cannot read the database ({error}); restore it from a backup") from error
         finally:
             database.close()
-        return found, ScriptDirectory.from_config(_alembic_config(None)).get_current_head()
-
-    @classmethod
-    def upgrade(cls, path: Path) -> None:
-        """Bring the schema of an existing database up to this version, all of it or nothing."""
-        database = cls(path)
-        try:
-            with database.write() as connection:
-                command.upgrade(_alembic_config(connection), "head")
-        finally:
-            database.close()
+        return found, ScriptDirectory.from_config(alembic_config(None)).get_current_head()
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Connection]:
@@ -153,7 +143,8 @@ def _engine(path: Path) -> Engine:
     return engine
 
 
-def _alembic_config(connection: Connection | None) -> Config:
+def alembic_config(connection: Connection | None) -> Config:
+    """How Alembic finds the revisions, and the connection that they run on."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["connection"] = connection

@@ -4,7 +4,6 @@ A row is sealed to all that it grants, so nobody can grant or stretch one by
 writing to the database. `used` is not bound: who can write there can turn it back.
 """
 
-import secrets
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +16,7 @@ from authn.request import Username
 from authn.secret import Secret
 from store import schema
 from store.contexts import exemption_context
-from store.user_operations import SERIAL_LENGTH, SERIAL_LETTERS, UserOperations
+from store.user_operations import UserOperations, new_serial
 
 MAX_BYPASS_S = 7 * 86400
 MAX_GRACE_S = 180 * 86400
@@ -69,12 +68,12 @@ class Exemptions(UserOperations):
             raise OperationError(f"a {kind} needs a reason of 1 to {MAX_REASON_LENGTH} printable characters")
         if logins is not None and logins < 1:
             raise OperationError("at least one login is granted")
-        serial = "".join(secrets.choice(SERIAL_LETTERS) for _ in range(SERIAL_LENGTH))
+        serial = new_serial()
         with self._database.write() as connection:
             user = self._get(connection, name)
             client_id = None if client is None else _client_id(connection, client)
             end = int(until)
-            place = exemption_context(user.id, serial, kind.value, client_id, end, logins)
+            place = exemption_context(user.id, user.username, serial, kind.value, client_id, end, logins)
             connection.execute(
                 insert(schema.exemptions).values(
                     serial=serial,

@@ -81,7 +81,7 @@ class Installation:
         kek = read_key_file(key_path)
         database = Database.open(database_path)
         try:
-            return cls(database, *_open_keys(database, kek, key_path, chain))
+            return cls(database, *open_keys(database, kek, key_path, chain))
         except BaseException:
             database.close()
             raise
@@ -91,7 +91,8 @@ class Installation:
         self.database.close()
 
 
-def _open_keys(database: Database, kek: KeyEncryptionKey, key_path: Path, chain: str) -> tuple[KeyRing, AuditChain]:
+def open_keys(database: Database, kek: KeyEncryptionKey, key_path: Path, chain: str) -> tuple[KeyRing, AuditChain]:
+    """The data keys of a database, opened by the key-encryption key. Raises ConfigError."""
     with database.read() as connection:
         if _meta(connection, _CHECK_VALUE) != kek.check_value():
             raise ConfigError(f"{key_path}: this is not the key of {database.path}; use the key file made with it")

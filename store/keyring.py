@@ -82,6 +82,11 @@ class KeyRing:
         self._current = current
         if current not in self._ciphers:
             raise UnknownKeyError(f"data key {current} is not in the ring")
+        self._key_of_derivation = keys[current].reveal()
+
+    def derive(self, purpose: bytes) -> bytes:
+        """A key of 32 octets for something else than sealing; another one after a rotation."""
+        return hmac.digest(self._key_of_derivation, b"twinward derived key: " + purpose, "sha256")
 
     def seal(self, secret: Secret, associated_data: bytes) -> Sealed:
         """Seal a secret for the place that `context` names."""

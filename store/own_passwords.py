@@ -1,6 +1,5 @@
 """Our own store as a first factor: opens a user's sealed hash and checks the password against it."""
 
-from authn.account import UserId
 from authn.errors import BrokenSealError, UnknownKeyError
 from authn.first_factor import AskFirstFactor, CheckedPassword, Finding
 from authn.secret import Password, Verifier
@@ -27,7 +26,7 @@ class OwnPasswords:
         if question.user_id is None or keeper.verifier is None:
             return CheckedPassword(Finding.CANNOT_TELL, keeper)
         try:
-            opened = self.keyring.open(keeper.verifier.reveal(), verifier_context(question.user_id))
+            opened = self.keyring.open(keeper.verifier.reveal(), verifier_context(question.user_id, question.username))
         except BrokenSealError:
             return CheckedPassword(Finding.SEAL_BROKEN, keeper)
         except UnknownKeyError:
@@ -36,12 +35,13 @@ class OwnPasswords:
         finding = self._passwords.check(question.password, password_hash)
         renewed = None
         if finding is Finding.PASSED:
-            renewed = self._renew(question.password, password_hash, question.user_id)
+            place = verifier_context(question.user_id, question.username)
+            renewed = self._renew(question.password, password_hash, place)
         return CheckedPassword(finding, keeper, renewed)
 
     def close(self) -> None:
         """Nothing is held."""
 
-    def _renew(self, password: Password, password_hash: PasswordHash, user_id: UserId) -> Verifier | None:
+    def _renew(self, password: Password, password_hash: PasswordHash, place: bytes) -> Verifier | None:
         renewed = self._passwords.renew(password, password_hash)
-        return None if renewed is None else Verifier(self.keyring.seal(renewed, verifier_context(user_id)))
+        return None if renewed is None else Verifier(self.keyring.seal(renewed, place))

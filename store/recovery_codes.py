@@ -11,7 +11,7 @@ from authn.instants import UnixSeconds
 from authn.secret import Password, Secret
 from store import schema
 from store.contexts import recovery_code_context
-from store.user_operations import UserOperations
+from store.user_operations import UserOperations, new_serial
 
 NEW_CODES = 10
 MAX_CODES = 50
@@ -36,8 +36,10 @@ class RecoveryCodes(UserOperations):
             connection.execute(delete(rows).where(rows.c.user_id == user_id))
             for code in codes:
                 digest = _Digest(recovery.digest(user_id, Password(code.encode("ascii"))))
-                sealed = self._keyring.seal(digest, recovery_code_context(user_id))
-                connection.execute(insert(rows).values(user_id=user_id, sealed_digest=sealed, created_at=now))
+                serial = new_serial()
+                sealed = self._keyring.seal(digest, recovery_code_context(user_id, user.username, serial))
+                values = {"serial": serial, "user_id": user_id, "sealed_digest": sealed, "created_at": now}
+                connection.execute(insert(rows).values(values))
             self._audit(connection, now, "recovery_codes.renewed", user.username, count=count)
         return [recovery.written(code) for code in codes]
 

@@ -58,6 +58,7 @@ users = Table(
     Column("strangers_level", Float, nullable=False, server_default="0"),  # see authn/lockout.py
     Column("strangers_at", Float, nullable=False, server_default="0"),
     Column("exempt_until", Float),  # the latest end of an exemption: whether it is worth looking for one
+    Column("sealed_standing", LargeBinary),  # what counts of enabled and groups, and whether there was ever a token
 )
 
 user_groups = Table(
@@ -82,6 +83,7 @@ tokens = Table(
     Column("last_step", BigInteger, nullable=False),
     Column("spent_by", LargeBinary(16)),  # fingerprint of the attempt that spent the last step
     Column("spent_at", Float),
+    Column("step_mark", LargeBinary(16)),  # seals drift and last_step to the token
     Column("clock_off_s", Float),  # how far the device seemed ahead at the last login
     Column("created_at", Float, nullable=False),
 )
@@ -161,16 +163,20 @@ tallies = Table(  # failures of a user at a place
     Column("failures", Integer, nullable=False),
     Column("locked_until", Float, nullable=False),
     Column("last_guess", LargeBinary(16)),  # keyed fingerprint of the newest wrong guess
-    Column("unlock_step", BigInteger),
+    Column("first_code_token", BigInteger),  # the first of two codes in a row
+    Column("first_code_step", BigInteger),
+    Column("first_code_at", Float),
     Column("unlock_tries", Integer, nullable=False, server_default="0"),
+    Column("day_level", Float, nullable=False, server_default="0"),
+    Column("day_at", Float, nullable=False, server_default="0"),
     Column("updated_at", Float, nullable=False, server_default="0", index=True),
 )
 
-place_strangers = Table(  # failures from one place at all names that never came from there
+place_strangers = Table(  # failures from one place at all names that never came from there; at one unknown name
     "place_strangers",
     metadata,
     Column("client_id", RowId, ForeignKey("nas_clients.id", ondelete="CASCADE"), primary_key=True),
-    Column("place", String(64), primary_key=True),
+    Column("place", String(80), primary_key=True),
     Column("level", Float, nullable=False),
     Column("at", Float, nullable=False, index=True),
 )
@@ -188,6 +194,7 @@ recovery_codes = Table(  # unused ones; a used one is gone
     "recovery_codes",
     metadata,
     Column("id", RowId, primary_key=True),
+    Column("serial", String(16), nullable=False, unique=True),
     Column("user_id", RowId, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("sealed_digest", LargeBinary, nullable=False),
     Column("created_at", Float, nullable=False),

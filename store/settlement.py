@@ -2,37 +2,40 @@
 
 from typing import Any
 
-from authn.account import NO_BUCKET, Account, UserId
+from authn.account import Account, UserId
 from authn.decision import Answer, Decision, Spend, SpendExemption, SpendRecoveryCode, SpendStep, WithoutSpend
 from authn.errors import StoreError
 from authn.instants import UnixSeconds
-from authn.lockout import NO_FAILURES, Bucket, Tally
-from authn.places import place_of
+from authn.lockout import NO_BUCKET, NO_FAILURES, Bucket, Tally
+from authn.places import known_place_of, place_of
 from authn.ports import Settlement
 from authn.request import AccessRequest
 from authn.verdict import Accept, Reason, Reject, Verdict
-from store.accounts import Execute, known_place_of
+from store.accounts import Execute, place_of_name
 
 _COUNT_ANSWER = """
 INSERT INTO conversations (id, answers, expires) VALUES (?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET answers = answers + excluded.answers WHERE answers < ?
 """
 _SPEND_STEP = """
-UPDATE tokens SET last_step = ?, drift = ?, spent_by = ?, spent_at = ?, clock_off_s = coalesce(?, clock_off_s)
+UPDATE tokens SET last_step = ?, drift = ?, step_mark = ?, spent_by = ?, spent_at = ?,
+    clock_off_s = coalesce(?, clock_off_s)
 WHERE id = ? AND last_step < ? AND phase = 'active'
 """
-_SPEND_RECOVERY_CODE = "DELETE FROM recovery_codes WHERE id = ? AND user_id = ?"
+_SPEND_RECOVERY_CODE = "DELETE FROM recovery_codes WHERE serial = ? AND user_id = ?"
 _SPEND_EXEMPTION = """
 UPDATE exemptions SET used = used + 1
 WHERE id = ? AND user_id = ? AND until > ? AND (logins IS NULL OR used < logins)
 """
 _SET_TALLY = """
-INSERT INTO tallies (user_id, client_id, place, failures, locked_until, last_guess, unlock_step, unlock_tries,
-                     updated_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO tallies (user_id, client_id, place, failures, locked_until, last_guess, first_code_token, first_code_step,
+                     first_code_at, unlock_tries, day_level, day_at, updated_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (user_id, client_id, place) DO UPDATE SET failures = excluded.failures,
-    locked_until = excluded.locked_until, last_guess = excluded.last_guess, unlock_step = excluded.unlock_step,
-    unlock_tries = excluded.unlock_tries, updated_at = excluded.updated_at
+    locked_until = excluded.locked_until, last_guess = excluded.last_guess,
+    first_code_token = excluded.first_code_token, first_code_step = excluded.first_code_step,
+    first_code_at = excluded.first_code_at, unlock_tries = excluded.unlock_tries, day_level = excluded.day_level,
+    day_at = excluded.day_at, updated_at = excluded.updated_at
 """
 _CLEAR_TALLY = "DELETE FROM tallies WHERE user_id = ? AND client_id = ? AND place = ?"
 _SET_STRANGERS = "UPDATE users SET strangers_level = ?, strangers_at = ? WHERE id = ?"
@@ -77,9 +80,17 @@ def settle(execute: Execute, settlement: Settlement) -> tuple[Verdict, bool]:
     if decision.trace.would_be is not None:
         execute(_NOTE_SHADOW, (request.client.id, request.username, decision.trace.would_be, request.received))
     is_new_place = False
-    if isinstance(verdict, Accept) and account.id is not None and decision.without_spend is not WithoutSpend.REPEAT:
+    if isinstance(verdict, Accept) and account.id is not None and _makes_known(decision, request):
         is_new_place = _note_place(execute, account.id, account.known_at, request)
     return verdict, is_new_place
+
+
+def _makes_known(decision: Decision, request: AccessRequest) -> bool:
+    """Whether an Accept makes its place known: by a code, or where no code is asked for by any login."""
+    if isinstance(decision.spend, SpendStep | SpendRecoveryCode):
+        return True
+    enforces = request.client.rules.enforces_codes_at(request.received)
+    return not enforces and decision.without_spend is not WithoutSpend.REPEAT
 
 
 def _spend(execute: Execute, decision: Decision, user_id: UserId | None) -> Verdict:
@@ -100,10 +111,10 @@ def _spending(spend: Spend, user_id: UserId | None) -> tuple[str, tuple[Any, ...
     """The conditional statement of a spend, and what the login comes to where somebody was faster."""
     match spend:
         case SpendStep():
-            values = (spend.step, spend.drift, spend.by.fingerprint, spend.by.at, spend.clock_off_s)
+            values = (spend.step, spend.drift, spend.mark, spend.by.fingerprint, spend.by.at, spend.clock_off_s)
             return _SPEND_STEP, (*values, spend.token_id, spend.step), Reason.CODE_REPLAYED
         case SpendRecoveryCode():
-            return _SPEND_RECOVERY_CODE, (spend.code_id, user_id), Reason.CODE_REPLAYED
+            return _SPEND_RECOVERY_CODE, (spend.serial, user_id), Reason.CODE_REPLAYED
         case SpendExemption():
             return _SPEND_EXEMPTION, (spend.exemption_id, user_id, spend.at), Reason.NO_TOKEN
 
@@ -120,23 +131,19 @@ def _write_tally(execute: Execute, user_id: UserId, request: AccessRequest, tall
     if tally == NO_FAILURES:
         execute(_CLEAR_TALLY, at)
         return
-    execute(
-        _SET_TALLY,
-        (
-            *at,
-            tally.failures,
-            tally.locked_until,
-            tally.last_guess or None,
-            tally.unlock_step,
-            tally.unlock_tries,
-            request.received,
-        ),
-    )
+    first = tally.first_code
+    shown = (None, None, None) if first is None else (first.token_id, first.step, first.at)
+    kept = (tally.unlock_tries, tally.day.level, tally.day.at, request.received)
+    execute(_SET_TALLY, (*at, tally.failures, tally.locked_until, tally.last_guess or None, *shown, *kept))
 
 
 def _write_strangers(execute: Execute, decision: Decision, request: AccessRequest, account: Account) -> None:
-    if decision.strangers is not None and account.id is not None:
-        execute(_SET_STRANGERS, (decision.strangers.level, decision.strangers.at, account.id))
+    if decision.strangers is not None:
+        level, at = decision.strangers.level, decision.strangers.at
+        if account.id is not None:
+            execute(_SET_STRANGERS, (level, at, account.id))
+        else:
+            execute(_SET_PLACE_STRANGERS, (request.client.id, place_of_name(request), level, at))
     if decision.place_strangers is not None:
         place = (request.client.id, place_of(request.station))
         row = execute(_SELECT_PLACE_STRANGERS, place).fetchone()
@@ -151,5 +158,5 @@ def _note_place(execute: Execute, user_id: UserId, known_at: UnixSeconds | None,
     if known_at is not None and now - known_at < PLACE_NOTED_EVERY_S:
         return False
     is_new = known_at is None and execute(_HAS_PLACES, (user_id,)).fetchone() is not None
-    execute(_NOTE_PLACE, (user_id, known_place_of(request), now, now))
+    execute(_NOTE_PLACE, (user_id, known_place_of(request.client, request.station, now), now, now))
     return is_new

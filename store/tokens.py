@@ -6,7 +6,7 @@ Every change writes its audit row in the same transaction.
 """
 
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Connection, Row, insert, select, update
 
@@ -14,6 +14,7 @@ from authn.account import UserId
 from authn.diagnosis import COMMON_PERIODS_S
 from authn.errors import OperationError
 from authn.instants import UnixSeconds
+from authn.matching import step_mark
 from authn.otp import (
     DIGITS,
     Algorithm,
@@ -30,7 +31,15 @@ from store import schema
 from store.accounts import parameters_of
 from store.contexts import seed_context
 from store.installation import Installation
-from store.user_operations import SERIAL_LENGTH, SERIAL_LETTERS, UserOperations, forget_guesses
+from store.keyring import KeyRing
+from store.user_operations import (
+    UserOperations,
+    find_user,
+    forget_guesses,
+    new_serial,
+    open_standing,
+    write_standing,
+)
 
 MIN_SEED_OCTETS = 10
 """80 bits: what old authenticator apps made. New seeds have 160 (RFC 4226 §4 R6)."""
@@ -72,7 +81,7 @@ class Tokens(UserOperations):
         """Store a token; it is pending until confirmed, unless it is confirmed already. Returns the serial."""
         with self._database.write() as connection:
             user = self._get(connection, name)
-            serial = insert_token(self._installation, connection, UserId(user.id), token, now)
+            serial = insert_token(self._installation, connection, UserId(user.id), user.username, token, now)
             phase = _phase(token)
             self._audit(connection, now, f"token.{phase}", user.username, token=serial)
             return serial
@@ -86,18 +95,26 @@ class Tokens(UserOperations):
             row, username = _get_token(connection, serial)
             if row.phase != "pending":
                 raise OperationError(f"token {row.serial} is {row.phase}, not pending")
-            parameters, seed = _parameters(row), self._open_seed(row)
+            parameters, seed = _parameters(row), self._open_seed(row, username)
             here, steps = _confirmable(row, parameters, now)
             step = match_step(seed, code, parameters, steps)
             if step is None:
                 raise OperationError(_why_not(seed, code, parameters, now))
-            place = seed_context(row.user_id, row.serial, "active", parameters)
+            place = seed_context(row.user_id, username, row.serial, "active", parameters)
             drift = 0 if isinstance(parameters, HotpParameters) else step - here
+            mark = step_mark(seed, row.serial, step, drift)
             connection.execute(
                 update(schema.tokens)
                 .where(schema.tokens.c.id == row.id)
-                .values(phase="active", sealed_seed=self._keyring.seal(seed, place), last_step=step, drift=drift)
+                .values(
+                    phase="active",
+                    sealed_seed=self._keyring.seal(seed, place),
+                    last_step=step,
+                    drift=drift,
+                    step_mark=mark,
+                )
             )
+            _note_enrolled(connection, self._keyring, username)
             forget_guesses(connection, UserId(row.user_id))
             self._audit(connection, now, "token.activated", username, token=row.serial)
 
@@ -122,7 +139,7 @@ class Tokens(UserOperations):
             row, username = _get_token(connection, serial)
             if row.phase != "active":
                 raise OperationError(f"token {row.serial} is {row.phase}, not active")
-            parameters, seed = _parameters(row), self._open_seed(row)
+            parameters, seed = _parameters(row), self._open_seed(row, username)
             if isinstance(parameters, HotpParameters):
                 here, steps = TimeStep(0), range(row.last_step + 1, row.last_step + 1 + RESYNC_LOOK_AHEAD)
             else:
@@ -133,10 +150,11 @@ class Tokens(UserOperations):
                 second = match_step(seed, codes[1], parameters, range(step + 1, step + 2))
                 if first is not None and second is not None:
                     drift = 0 if isinstance(parameters, HotpParameters) else second - here
+                    mark = step_mark(seed, row.serial, second, drift)
                     connection.execute(
                         update(schema.tokens)
                         .where(schema.tokens.c.id == row.id, schema.tokens.c.last_step < second)
-                        .values(last_step=second, drift=drift)
+                        .values(last_step=second, drift=drift, step_mark=mark)
                     )
                     forget_guesses(connection, UserId(row.user_id))
                     self._audit(connection, now, "token.resynced", username, token=row.serial, drift=drift)
@@ -154,36 +172,45 @@ class Tokens(UserOperations):
             row, username = _get_token(connection, serial)
             return username, _summary(row)
 
-    def _open_seed(self, row: Row[tuple[object, ...]]) -> Seed:
+    def _open_seed(self, row: Row[tuple[object, ...]], username: Username) -> Seed:
         """The seed of a token's row. Raises BrokenSealError if the row was altered."""
-        place = seed_context(row.user_id, row.serial, row.phase, _parameters(row))
+        place = seed_context(row.user_id, username, row.serial, row.phase, _parameters(row))
         return Seed(self._keyring.open(row.sealed_seed, place))
 
 
 def insert_token(
-    installation: Installation, connection: Connection, user_id: UserId, token: NewToken, now: UnixSeconds
+    installation: Installation,
+    connection: Connection,
+    user_id: UserId,
+    username: Username,
+    token: NewToken,
+    now: UnixSeconds,
 ) -> str:
     """Write the row of a token in the caller's transaction, who writes it down; returns the serial."""
     if not MIN_SEED_OCTETS <= len(token.seed) <= MAX_SEED_OCTETS:
         raise OperationError(f"a seed has {MIN_SEED_OCTETS} to {MAX_SEED_OCTETS} octets, this one {len(token.seed)}")
-    serial = "".join(secrets.choice(SERIAL_LETTERS) for _ in range(SERIAL_LENGTH))
+    serial = new_serial()
     phase, parameters = _phase(token), token.parameters
-    is_counted = isinstance(parameters, HotpParameters)
+    last_step = TimeStep(token.counter - 1 if isinstance(parameters, HotpParameters) else 0)
+    place = seed_context(user_id, username, serial, phase, parameters)
     connection.execute(
         insert(schema.tokens).values(
             serial=serial,
             user_id=user_id,
             phase=phase,
-            sealed_seed=installation.keyring.seal(token.seed, seed_context(user_id, serial, phase, parameters)),
+            sealed_seed=installation.keyring.seal(token.seed, place),
             period_s=0 if isinstance(parameters, HotpParameters) else parameters.period_s,
             digits=parameters.digits,
             algorithm=parameters.algorithm.value,
             drift=0,
-            last_step=token.counter - 1 if is_counted else 0,
+            last_step=last_step,
+            step_mark=step_mark(token.seed, serial, last_step, 0),
             created_at=now,
         )
     )
     forget_guesses(connection, user_id)
+    if token.confirmed:
+        _note_enrolled(connection, installation.keyring, username)
     return serial
 
 
@@ -197,6 +224,16 @@ def tokens_of(connection: Connection, user_id: UserId) -> tuple[TokenSummary, ..
 def new_seed() -> Seed:
     """A fresh random seed of 160 bits."""
     return Seed(secrets.token_bytes(NEW_SEED_OCTETS))
+
+
+def _note_enrolled(connection: Connection, keyring: KeyRing, username: Username) -> None:
+    """Remember that a user has had a token, even if its row should vanish."""
+    user = find_user(connection, username)
+    if user is None:
+        raise OperationError(f"there is no user {username}")
+    standing = open_standing(keyring, user)
+    if not standing.enrolled:
+        write_standing(connection, keyring, user, replace(standing, enrolled=True))
 
 
 def _confirmable(row: Row[tuple[object, ...]], parameters: OtpParameters, now: UnixSeconds) -> tuple[TimeStep, range]:

@@ -3,6 +3,8 @@
 `by` names who did it: an operating-system user at the command line.
 """
 
+import secrets
+
 from sqlalchemy import Connection, Row, select, update
 
 from authn.account import UserId
@@ -11,9 +13,11 @@ from authn.instants import UnixSeconds
 from authn.request import NO_REALMS, Username, canonical_username
 from store import schema
 from store.installation import Installation
+from store.keyring import KeyRing
+from store.standing import Standing
 
-SERIAL_LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-SERIAL_LENGTH = 12
+_SERIAL_LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_SERIAL_LENGTH = 12
 
 
 class UserOperations:
@@ -43,9 +47,25 @@ class UserOperations:
         self._installation.audit.append(connection, now, event, {"user": username, "by": self._by, **facts})
 
 
+def new_serial() -> str:
+    """A name for a token or the like that people can read out: 60 random bits."""
+    return "".join(secrets.choice(_SERIAL_LETTERS) for _ in range(_SERIAL_LENGTH))
+
+
 def find_user(connection: Connection, username: Username) -> Row[tuple[object, ...]] | None:
     """The row of a user, or None."""
     return connection.execute(select(schema.users).where(schema.users.c.username == username)).one_or_none()
+
+
+def open_standing(keyring: KeyRing, user: Row[tuple[object, ...]]) -> Standing:
+    """The standing in a user's row. Raises BrokenSealError."""
+    return Standing.open(keyring, user.sealed_standing, user.id, Username(user.username))
+
+
+def write_standing(connection: Connection, keyring: KeyRing, user: Row[tuple[object, ...]], standing: Standing) -> None:
+    """Give a user another standing."""
+    sealed = standing.seal(keyring, user.id, Username(user.username))
+    connection.execute(update(schema.users).where(schema.users.c.id == user.id).values(sealed_standing=sealed))
 
 
 def forget_guesses(connection: Connection, user_id: UserId) -> None:

@@ -4,7 +4,7 @@ Every change writes its audit row in the same transaction.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
@@ -15,8 +15,9 @@ from authn.request import NOBODY, Username
 from store import schema
 from store.contexts import verifier_context
 from store.passwords import PasswordHash
+from store.standing import Standing, checked_group
 from store.tokens import NewToken, TokenSummary, insert_token, tokens_of
-from store.user_operations import UserOperations, find_user, forget_guesses
+from store.user_operations import UserOperations, find_user, forget_guesses, open_standing, write_standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ class Users(UserOperations):
         """Replace a user's password."""
         with self._database.write() as connection:
             user = self._get(connection, name)
-            self._write_verifier(connection, UserId(user.id), password_hash)
+            self._write_verifier(connection, UserId(user.id), user.username, password_hash)
             forget_guesses(connection, UserId(user.id))
             self._audit(connection, now, "user.password_set", user.username)
 
@@ -79,6 +80,8 @@ class Users(UserOperations):
             user = self._get(connection, name)
             connection.execute(delete(schema.user_groups).where(schema.user_groups.c.user_id == user.id))
             written = self._write_groups(connection, UserId(user.id), groups)
+            standing = open_standing(self._keyring, user)
+            write_standing(connection, self._keyring, user, replace(standing, groups=tuple(written)))
             self._audit(connection, now, "user.groups_set", user.username, groups=written)
 
     def set_enabled(self, name: str, enabled: bool, now: UnixSeconds) -> None:
@@ -86,6 +89,8 @@ class Users(UserOperations):
         with self._database.write() as connection:
             user = self._get(connection, name)
             connection.execute(update(schema.users).where(schema.users.c.id == user.id).values(enabled=enabled))
+            standing = open_standing(self._keyring, user)
+            write_standing(connection, self._keyring, user, replace(standing, enabled=enabled))
             self._audit(connection, now, "user.enabled" if enabled else "user.disabled", user.username)
 
     def unlock(self, name: str, now: UnixSeconds) -> None:
@@ -161,21 +166,25 @@ class Users(UserOperations):
         inserted = connection.execute(insert(schema.users).values(row).returning(schema.users.c.id))
         user_id = UserId(inserted.scalar_one())
         if user.password_hash is not None:
-            self._write_verifier(connection, user_id, user.password_hash)
+            self._write_verifier(connection, user_id, username, user.password_hash)
         groups = self._write_groups(connection, user_id, user.groups)
+        sealed = Standing(True, tuple(groups)).seal(self._keyring, user_id, username)
+        connection.execute(update(schema.users).where(schema.users.c.id == user_id).values(sealed_standing=sealed))
         self._audit(connection, now, "user.added", username, groups=groups)
         if user.token is not None:
-            serial = insert_token(self._installation, connection, user_id, user.token, now)
+            serial = insert_token(self._installation, connection, user_id, username, user.token, now)
             phase = "active" if user.token.confirmed else "pending"
             self._audit(connection, now, f"token.{phase}", username, token=serial)
         return username
 
     def _write_groups(self, connection: Connection, user_id: UserId, groups: Iterable[str]) -> list[str]:
-        names = sorted(set(groups))
+        names = sorted({checked_group(name) for name in groups})
         for name in names:
             connection.execute(insert(schema.user_groups).values(user_id=user_id, name=name))
         return names
 
-    def _write_verifier(self, connection: Connection, user_id: UserId, password_hash: PasswordHash) -> None:
-        sealed = self._keyring.seal(password_hash, verifier_context(user_id))
+    def _write_verifier(
+        self, connection: Connection, user_id: UserId, username: Username, password_hash: PasswordHash
+    ) -> None:
+        sealed = self._keyring.seal(password_hash, verifier_context(user_id, username))
         connection.execute(update(schema.users).where(schema.users.c.id == user_id).values(sealed_verifier=sealed))

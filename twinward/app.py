@@ -7,10 +7,12 @@ import random
 import signal
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from authn.client import MessageAuthenticatorRule
 from authn.desk import Desk
 from authn.errors import ConfigError, TwinwardError
+from authn.first_factor import OWN_STORE
 from authn.instants import UnixSeconds
 from radius_server.accounting import AccountingHandler
 from radius_server.admission import Gate
@@ -60,7 +62,7 @@ class Server:
     """Everything that serves, built and joined. Raises ConfigError when something cannot be had."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        self._settings = self._built_by = settings
         self._listeners = open_listeners(settings.listen)
         self._accounting_listeners = (
             open_listeners(settings.accounting_listen, first_number=len(self._listeners))
@@ -82,7 +84,8 @@ class Server:
             max_waiting=settings.radius.max_waiting,
             on_fault=_report,
         )
-        self._note_groups(settings)
+        self._keepers = settings.policy.keepers
+        self._set_policy(settings)
         self._clock = WallClock()
         self._generation, clients = self._nas_clients.snapshot()
         self.sightings = Sightings()
@@ -212,10 +215,11 @@ class Server:
                 Sighting(client_id, what, one.times, one.last_at) for (client_id, what), one in seen.items()
             )
 
-    def _note_groups(self, settings: Settings) -> None:
-        """Read groups with the accounts only where something depends on them."""
-        needed = settings.handler.reply_rules.need_groups or settings.policy.needs_groups
-        self._attempts.accounts.with_groups = needed
+    def _set_policy(self, settings: Settings) -> None:
+        """Judge by a policy from now on; who keeps whose password changes with the first factors, at a restart."""
+        policy = replace(settings.policy, keepers=self._keepers)
+        self._attempts.accounts.with_unknown_names = any(keeper.keeper != OWN_STORE for keeper in policy.keepers)
+        self._desk.policy = policy
 
     def _reload_settings(self) -> None:
         """Take over what can change while serving; a faulty file changes nothing."""
@@ -224,11 +228,12 @@ class Server:
         except ConfigError as fault:
             _log.error("reload refused, going on with the old settings: %s", fault)
             return
-        changed = [name for name in _FIXED if getattr(settings, name) != getattr(self._settings, name)]
+        changed = [name for name in _FIXED if getattr(settings, name) != getattr(self._built_by, name)]
+        if "first_factors" not in changed:
+            self._keepers = settings.policy.keepers
         self._handler.settings = settings.handler
         self._accounting.realms = settings.realms
-        self._note_groups(settings)
-        self._desk.policy = settings.policy
+        self._set_policy(settings)
         self._settings = settings
         _log.info("settings read again%s", f"; restart to change {', '.join(changed)}" if changed else "")
 

@@ -12,7 +12,8 @@ from authn.policy import KeeperRule, Policy
 from authn.verdict import Accept, Challenge, Prompt, Reason, RecoveryCodeUsed, Reject
 
 ASKS = make_client(11, "asks", inputs=["challenge"])
-UNIFORM = make_client(13, "uniform", inputs=["challenge"], uniform_challenge=True)
+ASKS_TOO = make_client(11, "asks", inputs=["suffix", "challenge"])
+UNIFORM = make_client(11, "asks", inputs=["challenge"], uniform_challenge=True)
 
 
 @pytest.fixture
@@ -32,7 +33,16 @@ def prompted(world, person, client=ASKS):
 # Two codes in a row
 
 
-def test_two_codes_in_a_row_at_a_prompt_teach_the_clock(world, alice):
+@pytest.fixture
+def known(world, alice):
+    """Somebody who has come from here before, an hour ago."""
+    assert world.login("alice", alice.password + alice.code_at(), ASKS_TOO) == Accept()
+    world.pass_time(3600)
+    return alice
+
+
+def test_two_codes_in_a_row_at_a_prompt_teach_the_clock(world, known):
+    alice = known
     asked = world.answer("alice", alice.code_at(-300), prompted(world, alice), ASKS)
     assert (asked.prompt, asked.because) == (Prompt.NEXT_CODE, Reason.CLOCK_OFF)
     assert world.answer("alice", alice.code_at(-270), asked, ASKS) == Accept()
@@ -41,39 +51,59 @@ def test_two_codes_in_a_row_at_a_prompt_teach_the_clock(world, alice):
     assert world.login("alice", alice.password + alice.code_at(-270)) == Accept()
 
 
-def test_the_second_code_must_be_the_very_next(world, alice):
+def test_the_second_code_must_be_the_very_next(world, known):
+    alice, last_step = known, world.attempts.accounts["alice"].tokens[0].last_step
     asked = world.answer("alice", alice.code_at(-300), prompted(world, alice), ASKS)
     assert world.answer("alice", alice.code_at(-240), asked, ASKS) == Reject(Reason.CLOCK_OFF)
     again = Challenge(Prompt.NEXT_CODE)  # under the State that was answered
     assert world.answer("alice", alice.code_at(-270), again, ASKS) == Reject(Reason.CHALLENGE_USED)
-    assert world.attempts.accounts["alice"].tokens[0].last_step == 0
+    assert world.attempts.accounts["alice"].tokens[0].last_step == last_step
+
+
+def test_a_code_of_another_time_counts_like_every_wrong_one(world, known):
+    world.answer("alice", known.code_at(-300), prompted(world, known), ASKS)
+    assert world.attempts.tallies[1, ASKS.id, ""].failures == 1
+
+
+def test_a_code_of_the_future_is_not_told_from_a_wrong_one(world, known):
+    """Else a guesser would learn which code to come back with."""
+    asked = world.answer("alice", known.code_at(300), prompted(world, known), ASKS)
+    assert asked.prompt is Prompt.CODE_AGAIN
+
+
+def test_a_stranger_teaches_no_clock(world, known):
+    """Two codes that were seen over a shoulder are in a row, too."""
+    prompt = world.login("alice", known.password, ASKS, station="198.51.100.1")
+    asked = world.answer("alice", known.code_at(-300), prompt, ASKS, station="198.51.100.1")
+    assert asked.prompt is Prompt.CODE_AGAIN
 
 
 def test_a_spent_step_teaches_nothing(world, alice):
-    assert world.login("alice", alice.password + alice.code_at()) == Accept()
+    assert world.login("alice", alice.password + alice.code_at(), ASKS_TOO) == Accept()
     old, older = alice.code_at(-270), alice.code_at(-300)
     again = world.answer("alice", older, prompted(world, alice), ASKS)
     assert again.prompt is Prompt.CODE_AGAIN
     assert world.answer("alice", old, again, ASKS).prompt is Prompt.CODE_AGAIN
 
 
-def test_a_code_beyond_reach_is_wrong(world, alice):
+def test_a_code_beyond_reach_is_wrong(world, known):
+    alice = known
     far = -30 * (world.policy.reach + 1)
     assert world.answer("alice", alice.code_at(far), prompted(world, alice), ASKS).because is Reason.WRONG_CODE
 
 
-def test_a_uniform_prompt_does_not_tell_a_code_of_another_time(world, alice):
+def test_a_uniform_prompt_does_not_tell_a_code_of_another_time(world, known):
+    alice = known
     asked = world.answer("alice", alice.code_at(-300), prompted(world, alice, UNIFORM), UNIFORM)
     assert asked.prompt is Prompt.CODE_AGAIN
 
 
-def test_a_counted_token_is_found_again_by_two_codes(world):
+def test_a_counted_code_far_ahead_is_not_told_from_a_wrong_one(world):
+    """It will be good one day. An operator finds such a token again by two codes."""
     bob = world.enrol("bob", parameters=HotpParameters())
+    assert world.login("bob", bob.password + bob.counted_code(0), ASKS_TOO) == Accept()
     asked = world.answer("bob", bob.counted_code(40), prompted(world, bob), ASKS)
-    assert asked.prompt is Prompt.NEXT_CODE
-    assert world.answer("bob", bob.counted_code(41), asked, ASKS) == Accept()
-    assert world.login("bob", bob.password + bob.counted_code(41)) == Reject(Reason.CODE_REPLAYED)
-    assert world.login("bob", bob.password + bob.counted_code(42)) == Accept()
+    assert (asked.prompt, asked.because) == (Prompt.CODE_AGAIN, Reason.CLOCK_OFF)
 
 
 # Counted tokens

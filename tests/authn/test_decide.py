@@ -6,7 +6,7 @@ from typing import get_args
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.simulator import CODE_ONLY, LAB, OTHER, World, make_client
+from support.simulator import CODE_ONLY, LAB, OTHER, START, World, make_client
 
 from authn.account import DECOY
 from authn.authenticate import Login, authenticate
@@ -14,6 +14,7 @@ from authn.client import InputMode
 from authn.decide import decide
 from authn.decision import NO_TRACE, Decision
 from authn.first_factor import AskFirstFactor, CheckedPassword, Finding, Keeper
+from authn.lockout import UNLOCK_WITHIN_S, Tally
 from authn.otp import TimeStep, TotpParameters, code_at
 from authn.policy import Policy
 from authn.secret import Password, Seed, Verifier
@@ -292,18 +293,70 @@ def test_the_password_stays_hidden_on_its_way(world):
     assert "canary" not in repr((login, question))
 
 
-def test_two_codes_in_a_row_open_a_delay_and_nothing_else_does(world):
+@pytest.fixture
+def delayed(world):
+    """Somebody who has to wait for 30 seconds."""
     alice = world.enrol("alice")
     for guess in range(6):
         world.login("alice", alice.password + wrong_code(guess))
-    assert world.login("alice", alice.password + alice.code_at()) == Reject(Reason.LOCKED)
-    assert world.login("alice", alice.password + alice.code_at()) == Reject(Reason.LOCKED)  # the same is no second
-    assert world.login("alice", b"wrong" + alice.code_at(30)) == Reject(Reason.WRONG_PASSWORD)
-    world.pass_time(1)
-    assert world.login("alice", alice.password + alice.code_at(30)) == Reject(Reason.LOCKED)
-    world.pass_time(30)
-    assert world.login("alice", alice.password + alice.code_at(30)) == Accept()
+    return alice
+
+
+def test_two_codes_in_a_row_open_a_delay(world, delayed):
+    assert world.login("alice", delayed.password + delayed.code_at()) == Reject(Reason.LOCKED)
+    assert world.login("alice", delayed.password + delayed.code_at()) == Reject(Reason.LOCKED)  # the same is no second
+    assert world.login("alice", delayed.password + wrong_code(1)) == Reject(Reason.LOCKED)  # and takes nothing away
+    assert world.login("alice", delayed.password + delayed.code_at(30)) == Accept()
     assert world.attempts.tallies[1, LAB.id, ""].failures == 0
+
+
+def test_two_codes_of_which_the_second_comes_late_open_nothing(world, delayed):
+    first, second = delayed.code_at(), delayed.code_at(30)
+    world.change(delayed, tokens=(dataclasses.replace(world.attempts.accounts["alice"].tokens[0], drift=-5),))
+    world.attempts.tallies[1, LAB.id, ""] = Tally(9, world.now + 800)
+    world.policy = Policy(window=9)
+    assert world.login("alice", delayed.password + first) == Reject(Reason.LOCKED)
+    world.pass_time(UNLOCK_WITHIN_S)
+    assert world.login("alice", delayed.password + second) == Reject(Reason.LOCKED)
+
+
+def test_who_holds_the_device_guesses_no_more_passwords_by_two_codes_in_a_row(world, delayed):
+    """A wrong password spends no code, so the same two codes could be shown over and over."""
+    for guess in range(20):
+        world.login("alice", b"x" + delayed.code_at())
+        world.login("alice", b"guess %d" % guess + delayed.code_at(30))
+    assert len(world.checks) == 1
+
+
+def test_codes_of_two_devices_are_not_two_in_a_row(world, delayed):
+    [token] = world.attempts.accounts["alice"].tokens
+    other = dataclasses.replace(token, id=99, seed=Seed(b"another"))
+    world.change(delayed, tokens=(token, other))
+    second = code_at(other.seed, TimeStep(token.parameters.step_at(world.now) + 1), token.parameters).encode()
+    for typed in (delayed.code_at(), second):
+        assert world.login("alice", delayed.password + typed) == Reject(Reason.LOCKED)
+
+
+def test_at_a_prompt_too_the_owner_gets_in_by_two_codes_in_a_row(world):
+    alice, asks = world.enrol("alice"), make_client(21, "asks", inputs=["challenge"])
+    for guess in range(6):
+        world.login("alice", b"wrong %d" % guess, asks)
+    assert world.login("alice", alice.password, asks) == Reject(Reason.LOCKED)
+    assert world.login("alice", alice.password + alice.code_at(), asks) == Reject(Reason.LOCKED)
+    prompt = world.login("alice", alice.password, asks)
+    assert world.answer("alice", alice.code_at(30), prompt, asks) == Accept()
+
+
+def test_the_failures_of_a_day_are_bounded_though_the_owner_logs_in_between(world):
+    """Who guesses where the owner logs in often gets no fresh guesses for it."""
+    alice, judged = world.enrol("alice"), 0
+    for minute in range(0, 24 * 60, 10):
+        world.now = START + 60 * minute
+        world.login("alice", alice.password + alice.code_at())
+        for guess in range(5):
+            verdict = world.login("alice", alice.password + wrong_code(guess))
+            judged += verdict == Reject(Reason.WRONG_CODE)
+    assert 100 < judged <= 200
 
 
 def test_sshds_dummy_password_is_no_guess(world):

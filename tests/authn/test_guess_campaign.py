@@ -22,6 +22,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 import pytest
+from support.handled import Nas
 from support.simulator import LAB, START, World, make_client
 
 from authn.authenticate import Login, authenticate
@@ -32,6 +33,8 @@ from authn.lockout import LockoutPolicy
 from authn.otp import HotpParameters, TotpParameters
 from authn.places import place_of
 from authn.verdict import Accept, Challenge, Prompt, Reason, Reject
+from radius_wire import attributes
+from radius_wire.packet import parse
 
 DAY_S = 86400
 STEPS, CODES = 3, 10**6
@@ -227,7 +230,7 @@ class Campaign:
         world, ends = self.world, []
         for station in spot.stations:
             tally = world.attempts.tallies.get((1, spot.client.id, place_of(station)))
-            ends.append(tally.locked_until if tally else 0.0)
+            ends.append(tally.waits_until(self.lockout) + 0.001 if tally else 0.0)
         soonest = min(ends)
         if reason is Reason.STRANGERS:
             bucket, size = world.attempts.accounts["alice"].strangers, self.lockout.strangers_per_user
@@ -378,6 +381,21 @@ def test_a_guess_at_a_counted_token_is_right_for_as_many_codes_as_it_looks_ahead
     assert [at for at in range(80) if lets_in(at, client, counted=True, patience=3)] == list(range(11))
 
 
+@pytest.mark.parametrize("offset", [2, 5, 40])
+def test_the_words_at_a_prompt_do_not_tell_the_code_of_a_later_time_from_a_wrong_one(offset):
+    """Whoever learns that digits will be right within half an hour has only to wait for it."""
+    heard = []
+    for later in (True, False):
+        nas = Nas(ASKS)
+        alice = nas.world.enrol("alice")
+        state = nas.log_in("alice", alice.password).first(attributes.STATE)
+        code = alice.code_at(30 * offset) if later else b"000000"
+        assert nas.turn(nas.request("alice", code, 2, extra=[(attributes.STATE, state)])) == []
+        [octets] = nas.turn(seconds=2)
+        heard.append(parse(octets).first(attributes.REPLY_MESSAGE))
+    assert heard[0] == heard[1]
+
+
 @pytest.mark.parametrize("offset", [-5, 5, 40])
 def test_a_code_of_another_time_at_a_prompt_counts_as_a_guess(offset):
     """Who does not know the next code has guessed wrong: ten such guesses are ten failures."""
@@ -421,7 +439,7 @@ def test_who_knows_the_password_alone_remains_a_stranger(way):
     assert judged <= by_strangers(world.policy.lockout, DAY_S)
 
 
-def test_who_holds_the_device_guesses_no_more_passwords_than_who_holds_the_password_guesses_codes():
+def test_who_holds_the_device_guesses_passwords_no_faster_at_a_known_place():
     """The other way round: codes are known, as the device was stolen, and passwords are guessed, through the delays."""
     world = World()
     alice = world.enrol("alice")
@@ -432,6 +450,16 @@ def test_who_holds_the_device_guesses_no_more_passwords_than_who_holds_the_passw
         for offset_s in (-30, 0):  # both good, one after the other; a wrong password spends neither
             world.login("alice", b"guess %d" % number + alice.code_at(offset_s), station=HOME)
     assert len(world.checks) - checked <= bound, "within one second"
+
+
+def test_who_holds_the_device_guesses_passwords_no_faster_from_many_places():
+    """The same past a full bucket: twice a bucket a day is what strangers get, of passwords as of codes."""
+    world = World()
+    alice = world.enrol("alice")
+    for number, station in enumerate(many_places(400)):
+        for offset_s in (-30, 0):
+            world.login("alice", b"guess %d" % number + alice.code_at(offset_s), station=station)
+    assert len(world.checks) <= by_strangers(world.policy.lockout, DAY_S), "within one second"
 
 
 def test_logins_judged_side_by_side_are_as_few():

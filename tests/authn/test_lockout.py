@@ -27,15 +27,15 @@ def test_the_first_failures_are_free_and_then_each_doubles_the_delay_up_to_a_bou
 def test_no_delay_is_longer_than_the_bound(failures):
     tally = after_failure(type(NO_FAILURES)(failures, UnixSeconds(0)), POLICY, NOW)
     assert tally.locked_until <= NOW + POLICY.max_delay_s
-    assert not tally.is_delayed(UnixSeconds(NOW + POLICY.max_delay_s))
+    assert not tally.is_delayed(UnixSeconds(NOW + POLICY.max_delay_s), POLICY)
 
 
 def test_guesses_per_day_stay_under_the_stated_bound():
     """With the defaults, somebody who guesses without pause gets at most 110 tries a day at one client."""
     policy, tally, now, tries = LockoutPolicy(), NO_FAILURES, 0.0, 0
     while now < 86400:
-        if tally.is_delayed(UnixSeconds(now)):
-            now = tally.locked_until
+        if tally.is_delayed(UnixSeconds(now), policy):
+            now = tally.waits_until(policy)
             continue
         tally = after_failure(tally, policy, UnixSeconds(now))
         tries += 1

@@ -24,7 +24,7 @@ from authn.policy import Policy
 from authn.secret import Seed
 from authn.verdict import Accept, Challenge, Reason, Reject
 
-WINDOW, MOMENT_S, DAY_S, UNLOCK_TRIES = 1, 30, 86400, 6
+WINDOW, MOMENT_S, DAY_S, UNLOCK_TRIES, UNLOCK_S = 1, 30, 86400, 50, 150
 ONE = make_client(41, "one", accept_repeats=False)
 TWO = make_client(42, "two", accept_repeats=False, inputs=["prefix"])
 ASKS = make_client(43, "asks", accept_repeats=False, inputs=["challenge"])
@@ -54,13 +54,15 @@ class Place:
     """What failed at one client and place since somebody was let in there, and the unlocking of its newest delay."""
 
     failures: list[float] = field(default_factory=list)
+    day: list[float] = field(default_factory=list)  # those too that an Accept has made forgotten
     newest_guess: tuple[bytes, int] | None = None
-    unlock_step: int | None = None
+    first_code: tuple[int, float] | None = None
     unlock_tries: int = 0
+    by_unlock: bool = False
 
     def waits_until(self, policy: LockoutPolicy) -> float:
         """The end of the newest delay."""
-        over = len(self.failures) - policy.free_failures
+        over = max(len(self.failures) - policy.free_failures, int(self.by_unlock))
         if over <= 0:
             return 0.0
         delay_s = policy.first_delay_s
@@ -69,11 +71,15 @@ class Place:
         return self.failures[-1] + min(delay_s, policy.max_delay_s)
 
 
-def level(times: list[float], size: int, now: float) -> float:
-    """What is in a bucket that each failure went into and that empties evenly within a day."""
+def level(times: list[float], size: int, now: float, heaped: frozenset[int] = frozenset()) -> float:
+    """What is in a bucket that each failure went into and that empties evenly within a day.
+
+    Those with the numbers of `heaped` may lie upon it, as much as goes in.
+    """
     filled, at = 0.0, 0.0
-    for one in times:
-        filled, at = min(size, max(0.0, filled - max(0.0, one - at) * size / DAY_S) + 1), max(at, one)
+    for number, one in enumerate(times):
+        most = 2 * size if number in heaped else size
+        filled, at = min(most, max(0.0, filled - max(0.0, one - at) * size / DAY_S) + 1), max(at, one)
     return max(0.0, filled - max(0.0, now - at) * size / DAY_S)
 
 
@@ -85,6 +91,7 @@ class Lockout(RuleBasedStateMachine):
         self.places: dict[tuple[int, str], Place] = {}
         self.known: set[str] = set()
         self.strangers: list[float] = []
+        self.heaped: set[int] = set()
         self.of_place: dict[tuple[int, str], list[float]] = {}
         self.last_step = 0
         self.wrong = 0
@@ -98,6 +105,7 @@ class Lockout(RuleBasedStateMachine):
             max_delay_s=st.sampled_from([60, 240, 900]),
             strangers_per_user=st.sampled_from([2, 5, 50]),
             strangers_per_network=st.sampled_from([3, 8, 200]),
+            failures_per_day=st.sampled_from([8, 30, 100]),
         ),
         knows_home=st.booleans(),
     )
@@ -136,11 +144,12 @@ class Lockout(RuleBasedStateMachine):
         here, now, key = self.place(client, station), self.now, (client.id, STATIONS[station])
         step, stranger = self.code_step(digits), self.is_stranger(client, station)
         fresh = step is not None and step > self.last_step and digits != digits_of(self.last_step)
-        waiting = None
-        if now < here.waits_until(self.lockout):
+        waiting, size, most = None, self.lockout.strangers_per_user, self.lockout.failures_per_day
+        filled = level(self.strangers, size, now, frozenset(self.heaped))
+        if now < here.waits_until(self.lockout) or level(here.day, most, now) > most - 1:
             waiting = Reason.LOCKED
         elif stranger and (
-            level(self.strangers, self.lockout.strangers_per_user, now) > self.lockout.strangers_per_user - 1
+            filled > size - 1
             or (
                 key[1]
                 and level(self.of_place.get(key, []), self.lockout.strangers_per_network, now)
@@ -149,36 +158,45 @@ class Lockout(RuleBasedStateMachine):
         ):
             waiting = Reason.STRANGERS
         if waiting is not None:
-            if here.unlock_tries >= UNLOCK_TRIES:
-                return waiting
-            if not fresh or here.unlock_step is None or step != here.unlock_step + 1:
-                here.unlock_step, here.unlock_tries = step if fresh else None, here.unlock_tries + 1
+            first, for_good = here.first_code, stranger and filled > 2 * size - 1
+            in_a_row = fresh and first is not None and step == first[0] + 1 and now - first[1] < UNLOCK_S
+            if here.unlock_tries >= UNLOCK_TRIES or for_good or not in_a_row:
+                if here.unlock_tries < UNLOCK_TRIES and not for_good:
+                    here.first_code, here.unlock_tries = (step, now) if fresh else first, here.unlock_tries + 1
+                self.counts_at_its_place(stranger, key)
                 return waiting
             seen["two in a row"] += 1
         if step is not None and not fresh:
             return Reason.CODE_REPLAYED
+        if not fresh and digits == digits_of(self.last_step):
+            return Reason.OLD_CODE
         guess = (typed_at(client, password, digits), int(now // MOMENT_S))
         if here.newest_guess == guess:
+            self.counts_at_its_place(stranger, key)
             return Reason.SAME_GUESS
         if fresh and password == RIGHT:
-            self.places[key] = Place()
+            self.places[key] = Place(day=here.day)
             self.known.add(key[1] or f"client {client.id}")
             self.last_step = step
             return None
-        if not fresh and digits == digits_of(self.last_step):
-            return Reason.OLD_CODE
         here.failures.append(now)
-        here.newest_guess, here.unlock_step, here.unlock_tries = guess, None, 0
+        here.day.append(now)
+        here.by_unlock = waiting is not None
+        here.newest_guess, here.first_code, here.unlock_tries = guess, None, UNLOCK_TRIES if here.by_unlock else 0
         if stranger:
+            if here.by_unlock:
+                self.heaped.add(len(self.strangers))
             self.strangers.append(now)
-            if key[1]:
-                self.of_place.setdefault(key, []).append(now)
+        self.counts_at_its_place(stranger, key)
         return Reason.WRONG_PASSWORD if fresh else Reason.WRONG_CODE
+
+    def counts_at_its_place(self, stranger, key):
+        """What tells of the user counts where a stranger did it, that a name be not told from none."""
+        if stranger and key[1]:
+            self.of_place.setdefault(key, []).append(self.now)
 
     def login(self, client, station, password, digits):
         """One login, judged and foretold."""
-        here = self.place(client, station)
-        was_waiting = self.now < here.waits_until(self.lockout) or here.unlock_tries
         foretold = self.foretell(client, station, password, digits)
         verdict = self.world.login("alice", typed_at(client, password, digits), client, station=station)
         if foretold is None:
@@ -189,9 +207,6 @@ class Lockout(RuleBasedStateMachine):
         judged_code = (Reason.WRONG_CODE, Reason.CLOCK_OFF, Reason.WRONG_PERIOD)
         assert verdict.reason is foretold or (foretold is Reason.WRONG_CODE and verdict.reason in judged_code)
         seen[str(foretold)] += 1
-        if foretold is Reason.WRONG_PASSWORD and was_waiting:
-            # How many more tries a wrong password at the second code leaves is for the tests below.
-            here.unlock_tries = self.tally(client, station).unlock_tries
         return verdict
 
     def tally(self, client, station):
@@ -281,7 +296,8 @@ class Lockout(RuleBasedStateMachine):
                 assert tally.locked_until - self.now <= self.lockout.max_delay_s
         account = self.world.attempts.accounts["alice"]
         size = self.lockout.strangers_per_user
-        assert account.strangers.level_at(self.now, size) == pytest.approx(level(self.strangers, size, self.now))
+        filled = level(self.strangers, size, self.now, frozenset(self.heaped))
+        assert account.strangers.level_at(self.now, size) == pytest.approx(filled)
         assert account.tokens[0].last_step == self.last_step
 
 
@@ -324,7 +340,9 @@ LOCKED = Reject(Reason.LOCKED)
 
 def test_two_codes_in_a_row_let_in_and_clear(world):
     assert try_all(world, code(0), code(1)) == [LOCKED, Accept()]
-    assert world.attempts.tallies[1, ONE.id, "10.0.0.0/24"] == NO_FAILURES
+    assert world.attempts.tallies[1, ONE.id, "10.0.0.0/24"] == replace(
+        NO_FAILURES, day=world.attempts.tallies[1, ONE.id, "10.0.0.0/24"].day
+    )
 
 
 def test_one_code_twice_does_not(world):
@@ -339,8 +357,9 @@ def test_two_codes_backwards_do_not(world):
     assert try_all(world, code(1), code(0), code(-1)) == [LOCKED] * 3
 
 
-def test_a_wrong_code_in_between_starts_anew(world):
-    assert try_all(world, code(0), "000000", code(1)) == [LOCKED] * 3
+def test_a_wrong_code_in_between_takes_nothing_away(world):
+    """Else who guesses at the same place would break every row."""
+    assert try_all(world, code(0), "000000", code(1)) == [LOCKED, LOCKED, Accept()]
 
 
 def test_a_wrong_password_at_the_second_code_lets_nobody_in_and_counts(world):
@@ -351,15 +370,14 @@ def test_a_wrong_password_at_the_second_code_lets_nobody_in_and_counts(world):
     assert world.attempts.accounts["alice"].tokens[0].last_step == 0
 
 
-@pytest.mark.parametrize(("tried", "lets_in"), [(4, True), (5, False), (6, False), (7, False)])
-def test_six_codes_are_looked_at_in_one_delay(world, tried, lets_in):
-    """The two in a row are two of the six."""
+@pytest.mark.parametrize(("tried", "lets_in"), [(48, True), (49, False), (50, False), (51, False)])
+def test_fifty_codes_are_looked_at_in_one_delay(world, tried, lets_in):
     try_all(world, *[f"{number:06d}" for number in range(tried)])
     assert isinstance(try_all(world, code(0), code(1))[1], Accept) is lets_in
 
 
-def test_the_next_delay_has_six_again(world):
-    try_all(world, *[f"{number:06d}" for number in range(8)])
+def test_the_next_delay_has_as_many_again(world):
+    try_all(world, *[f"{number:06d}" for number in range(60)])
     world.pass_time(30)
     [counted] = try_all(world, "000099")
     assert counted == Reject(Reason.WRONG_CODE)
@@ -368,12 +386,12 @@ def test_the_next_delay_has_six_again(world):
 
 @given(st.lists(st.sampled_from([-1, 0, 1, None]), min_size=1, max_size=9))
 @settings(max_examples=200, derandomize=True)
-def test_only_two_in_a_row_within_six_open(offsets):
+def test_only_two_in_a_row_open(offsets):
     """Any row of right and wrong codes during one delay."""
     world = delayed_world()
     row = ["000000" if one is None else code(one) for one in offsets]
-    pairs = [at + 1 for at, (one, two) in enumerate(pairwise(offsets)) if one is not None and two == one + 1]
-    opens_at = next((at for at in pairs if at < UNLOCK_TRIES), None)
+    rights = [(at, one) for at, one in enumerate(offsets) if one is not None]
+    opens_at = next((at for (_, one), (at, two) in pairwise(rights) if two == one + 1), None)
     verdicts = try_all(world, *row)
     assert [at for at, one in enumerate(verdicts) if isinstance(one, Accept)][:1] == (
         [] if opens_at is None else [opens_at]
@@ -413,20 +431,20 @@ def test_two_codes_in_a_row_open_the_door_at_a_uniform_challenge():
 
 
 def let_in_by_two_in_a_row(client) -> bool:
-    """Whether any way of showing three codes in a row lets the owner in during a long delay."""
-    world = World(Policy(lockout=LockoutPolicy(first_delay_s=900)))
-    alice = world.enrol("alice", RIGHT)
-    for number in range(6):
-        world.login("alice", WRONG + b"%d" % number, client, station=HOME)
-    for _ in range(3):
-        verdict = world.login("alice", RIGHT, client, station=HOME)
-        if isinstance(verdict, Challenge):
-            verdict = world.answer("alice", alice.code_at(), verdict, client, station=HOME)
-        else:
-            verdict = world.login("alice", RIGHT + alice.code_at(), client, station=HOME)
-        if isinstance(verdict, Accept):
-            return True
-        world.pass_time(30)
+    """Whether three codes in a row let the owner in during a long delay: at the prompt, or behind the password."""
+    for at_prompt in (True, False):
+        world = World(Policy(lockout=LockoutPolicy(first_delay_s=900)))
+        alice = world.enrol("alice", RIGHT)
+        for number in range(6):
+            world.login("alice", WRONG + b"%d" % number, client, station=HOME)
+        for _ in range(3):
+            typed = RIGHT if at_prompt else RIGHT + alice.code_at()
+            verdict = world.login("alice", typed, client, station=HOME)
+            if at_prompt and isinstance(verdict, Challenge):
+                verdict = world.answer("alice", alice.code_at(), verdict, client, station=HOME)
+            if isinstance(verdict, Accept):
+                return True
+            world.pass_time(30)
     return False
 
 

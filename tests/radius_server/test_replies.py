@@ -95,7 +95,6 @@ def test_an_accept_tells_what_the_rules_say_the_particular_before_the_general():
             rule("Session-Timeout", 60),
         )
     )
-    assert rules.need_groups
     assert [one.octets for one in rules.attributes_for("alice", (), "lab")] == [b"alice-only", b"\0\0\x02\x58"]
     told = [one.octets for one in rules.attributes_for("bob", ("users", "admins"), "vpn")]
     assert told == [b"everybody", b"OU=admins", b"\0\0\0\x3c"]

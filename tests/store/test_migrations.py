@@ -8,18 +8,36 @@ from alembic import command
 from support import installations
 
 from authn.authenticate import Login, authenticate
-from authn.errors import ConfigError
+from authn.errors import BrokenSealError, ConfigError
 from authn.first_factor import CheckedPassword, Finding
+from authn.otp import TotpParameters
 from authn.policy import Policy
 from authn.request import AccessRequest, canonical_username
-from authn.secret import Password
+from authn.secret import Password, Seed, Verifier
 from authn.verdict import Accept
-from store import engine
 from store.attempts import SqliteAttempts
-from store.engine import Database
+from store.contexts import seed_context, verifier_context
+from store.engine import Database, alembic_config
+from store.keyring import context
 from store.nas_clients import NasClients
+from store.upgrading import upgrade
 
 KEPT = ("meta", "data_keys", "users", "user_groups", "tokens", "nas_clients", "nas_client_secrets", "audit_chains")
+
+
+def seal_as_then(installation):
+    """Seal what the rows hold to the numbers of their users alone, as the first version did."""
+    ring = installation.keyring
+    with installation.database.write() as connection:
+        for row in connection.exec_driver_sql("SELECT id, username, sealed_verifier FROM users").all():
+            opened = Verifier(ring.open(row.sealed_verifier, verifier_context(row.id, row.username)))
+            sealed = ring.seal(opened, context("users", "sealed_verifier", row.id))
+            connection.exec_driver_sql("UPDATE users SET sealed_verifier = ? WHERE id = ?", (sealed, row.id))
+        for row in connection.exec_driver_sql("SELECT id, user_id, serial, sealed_seed FROM tokens").all():
+            place = seed_context(row.user_id, "alice", row.serial, "active", TotpParameters())
+            old = context("tokens", "sealed_seed", row.user_id, row.serial, "active", "30/6/sha1")
+            sealed = ring.seal(Seed(ring.open(row.sealed_seed, place)), old)
+            connection.exec_driver_sql("UPDATE tokens SET sealed_seed = ? WHERE id = ?", (sealed, row.id))
 
 
 def make_old(folder, revision):
@@ -28,7 +46,7 @@ def make_old(folder, revision):
     old.touch(0o600)
     database = Database(old)
     with database.write() as connection:
-        command.upgrade(engine._alembic_config(connection), revision)
+        command.upgrade(alembic_config(connection), revision)
     database.close()
     with closing(sqlite3.connect(old)) as connection:
         connection.execute("ATTACH ? AS new", (str(new),))
@@ -48,6 +66,7 @@ def alice(tmp_path):
     installation = installations.create(tmp_path)
     installations.add_client(installation, "lab", "192.0.2.0/24")
     person = installations.add_person(installation, "alice")
+    seal_as_then(installation)
     installation.close()
     make_old(tmp_path, "0001")
     return person
@@ -63,7 +82,7 @@ def test_an_older_database_is_refused_with_the_cure_and_left_alone(alice, tmp_pa
 def test_an_upgraded_database_keeps_its_users_clients_and_audit_and_lets_in(alice, tmp_path):
     path = tmp_path / "twinward.db"
     assert Database.revisions(path)[0] == "0001"
-    Database.upgrade(path)
+    upgrade(path, tmp_path / "twinward.key")
     found, wanted = Database.revisions(path)
     assert found == wanted
     installation = installations.reopen(tmp_path)
@@ -86,8 +105,17 @@ def test_an_upgrade_that_fails_leaves_the_database_as_it_was(alice, tmp_path, mo
         connection.execute("CREATE TABLE exemptions (x)")  # in the way of the new one
         connection.commit()
     with pytest.raises(Exception, match="exemptions"):
-        Database.upgrade(path)
+        upgrade(path, tmp_path / "twinward.key")
     assert Database.revisions(path)[0] == "0001"
     with closing(sqlite3.connect(path)) as connection:
         columns = [row[1] for row in connection.execute("PRAGMA table_info(users)")]
     assert "strangers_level" not in columns
+
+
+def test_a_row_that_was_altered_stops_the_upgrade_by_name(alice, tmp_path):
+    with closing(sqlite3.connect(tmp_path / "twinward.db")) as connection:
+        connection.execute("UPDATE tokens SET digits = 8")
+        connection.commit()
+    with pytest.raises(BrokenSealError, match="of user alice was altered"):
+        upgrade(tmp_path / "twinward.db", tmp_path / "twinward.key")
+    assert Database.revisions(tmp_path / "twinward.db")[0] == "0001"

@@ -24,7 +24,7 @@ BCRYPT_OF_72 = "$2y$04$abcdefghijklmnopqrstuuBzzIgyKkz7xMWYSzkIjUSnxEQFQ0WNe"  #
 
 
 def question(password, password_hash, *, user_id=1, sealed_for=1, ring=RING):
-    sealed = Verifier(ring.seal(password_hash, verifier_context(sealed_for)))
+    sealed = Verifier(ring.seal(password_hash, verifier_context(sealed_for, "alice")))
     return AskFirstFactor(
         canonical_username(b"alice"),
         Password(password),
@@ -47,12 +47,12 @@ def test_an_imported_hash_is_renewed_at_a_good_login_for_the_same_user():
     checked = OWN.check(asked, 1.0)
     assert checked.finding is Finding.PASSED
     assert checked.keeper == asked.keeper
-    renewed = RING.open(checked.renewed.reveal(), verifier_context(1))
+    renewed = RING.open(checked.renewed.reveal(), verifier_context(1, "alice"))
     assert renewed.startswith(b"$argon2id$")
     assert not PASSWORDS.needs_renewal(PasswordHash(renewed))
     assert PASSWORDS.check(Password(b"x"), PasswordHash(renewed)) is Finding.PASSED
     with pytest.raises(BrokenSealError):
-        RING.open(checked.renewed.reveal(), verifier_context(2))
+        RING.open(checked.renewed.reveal(), verifier_context(2, "alice"))
 
 
 def test_a_wrong_password_renews_nothing():
@@ -111,5 +111,5 @@ def test_after_a_key_rotation_a_renewed_hash_is_sealed_under_the_new_key():
     own = OwnPasswords(PASSWORDS, RING)
     own.keyring = KeyRing(KeyId(2), {KeyId(1): FIRST_KEY, KeyId(2): SECOND_KEY})
     renewed = own.check(question(b"x", read_foreign_hash(SSHA)), 1.0).renewed
-    assert KeyRing(KeyId(2), {KeyId(2): SECOND_KEY}).open(renewed.reveal(), verifier_context(1))
+    assert KeyRing(KeyId(2), {KeyId(2): SECOND_KEY}).open(renewed.reveal(), verifier_context(1, "alice"))
     own.close()

@@ -37,7 +37,9 @@ def settle(attempts, request, step):
     """Settle an Accept that was decided without looking at the last step."""
     with attempts.transaction() as transaction:
         [account] = transaction.load([request])
-        decision = Decision(Accept(), SpendStep(TokenId(1), TimeStep(step), 0, LastSpend(bytes(16), request.received)))
+        decision = Decision(
+            Accept(), SpendStep(TokenId(1), TimeStep(step), 0, LastSpend(bytes(16), request.received), bytes(16))
+        )
         [verdict] = transaction.settle([Settlement(request, account, decision)])
     return verdict
 
@@ -81,7 +83,7 @@ def answer(attempts, request, *, closing=False, number=1):
         [account] = transaction.load([request])
         counted = Answer(b"conversation", 3, closing, request.received)
         by = LastSpend(bytes(16), request.received)
-        spend = SpendStep(TokenId(1), TimeStep(number), 0, by) if closing else None
+        spend = SpendStep(TokenId(1), TimeStep(number), 0, by, bytes(16)) if closing else None
         verdict = Accept() if closing else Reject(Reason.WRONG_CODE)
         [settled] = transaction.settle([Settlement(request, account, Decision(verdict, spend, answer=counted))])
     return settled

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from ipaddress import ip_network
 
 from authn import recovery
-from authn.account import DECOY, NO_BUCKET, Account, RecoveryCode, RecoveryCodeId, Token, TokenId, UserId
+from authn.account import DECOY, Account, RecoveryCode, Token, TokenId, UserId
 from authn.authenticate import Login, authenticate
 from authn.client import (
     AcceptedInput,
@@ -26,9 +26,9 @@ from authn.errors import StoreUnavailableError
 from authn.exemption import Exemption, ExemptionId, ExemptionKind
 from authn.first_factor import AskFirstFactor, CheckedPassword, Finding
 from authn.instants import UnixSeconds
-from authn.lockout import NO_FAILURES, Bucket, Tally
+from authn.lockout import NO_BUCKET, NO_FAILURES, Bucket, Tally
 from authn.otp import HotpParameters, OtpParameters, TimeStep, TotpParameters, code_at
-from authn.places import place_of
+from authn.places import known_place_of, place_of
 from authn.policy import Policy
 from authn.ports import Settlement
 from authn.request import AccessRequest, Username, canonical_username
@@ -66,6 +66,7 @@ class MemoryAttempts:
         self.accounts: dict[Username, Account] = {}
         self.tallies: dict[tuple[int, int, str], Tally] = {}
         self.place_strangers: dict[tuple[int, str], Bucket] = {}
+        self.strangers_of_names: dict[str, Bucket] = {}
         self.places: dict[tuple[int, str], UnixSeconds] = {}
         self.answers: dict[bytes, int] = {}
         self.shadow_outcomes: dict[tuple[int, Username], str] = {}
@@ -94,9 +95,14 @@ class MemoryAttempts:
             account,
             tally=self.tallies.get((account.id, request.client.id, place), NO_FAILURES),
             answers=0 if request.conversation is None else self.answers.get(request.conversation.id, 0),
-            known_at=self.places.get((account.id, place or f"client {request.client.id}")),
+            known_at=self.places.get((account.id, self._known_place(request))),
+            strangers=account.strangers if account.id else self.strangers_of_names.get(request.username, NO_BUCKET),
+            guess_key=b"a key of the world",
             place_strangers=self.place_strangers.get((request.client.id, place), NO_BUCKET),
         )
+
+    def _known_place(self, request: AccessRequest) -> str:
+        return known_place_of(request.client, request.station, request.received)
 
     def _settle(self, settlement: Settlement) -> Verdict:
         decision, request = settlement.decision, settlement.request
@@ -128,7 +134,7 @@ class MemoryAttempts:
                 tokens = tuple(spent if one.id == token.id else one for one in account.tokens)
                 changed = replace(account, tokens=tokens)
             case SpendRecoveryCode():
-                left = tuple(one for one in account.recovery_codes if one.id != spend.code_id)
+                left = tuple(one for one in account.recovery_codes if one.serial != spend.serial)
                 if len(left) == len(account.recovery_codes):
                     return Reject(Reason.CODE_REPLAYED)
                 changed = replace(account, recovery_codes=left)
@@ -150,6 +156,8 @@ class MemoryAttempts:
             key = (request.client.id, place)
             bucket = self.place_strangers.get(key, NO_BUCKET)
             self.place_strangers[key] = bucket.with_one_more(request.received, decision.place_strangers)
+        if user_id is None and decision.strangers is not None:
+            self.strangers_of_names[request.username] = decision.strangers
         if user_id is not None:
             account = self.accounts[request.username]
             if decision.strangers is not None:
@@ -157,8 +165,11 @@ class MemoryAttempts:
             if decision.renewed is not None:
                 account = replace(account, verifier=decision.renewed)
             self.accounts[request.username] = account
-            if isinstance(verdict, Accept) and decision.without_spend is not WithoutSpend.REPEAT:
-                self.places[user_id, place or f"client {request.client.id}"] = request.received
+            by_code = isinstance(decision.spend, SpendStep | SpendRecoveryCode)
+            is_open = not request.client.rules.enforces_codes_at(request.received)
+            is_new = is_open and decision.without_spend is not WithoutSpend.REPEAT
+            if isinstance(verdict, Accept) and (by_code or is_new):
+                self.places[user_id, self._known_place(request)] = request.received
         if decision.trace.would_be is not None:
             self.shadow_outcomes[request.client.id, request.username] = decision.trace.would_be
 
@@ -222,7 +233,7 @@ class World:
         """Give a user one more recovery code; as it is written."""
         account = self.attempts.accounts[canonical_username(person.name.encode())]
         digest = recovery.digest(account.id, Password(letters.encode()))
-        code = RecoveryCode(RecoveryCodeId(len(account.recovery_codes) + 1), digest)
+        code = RecoveryCode(letters, digest)
         self.change(person, recovery_codes=(*account.recovery_codes, code))
         return recovery.written(letters).encode()
 

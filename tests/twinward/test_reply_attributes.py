@@ -41,7 +41,6 @@ def test_rules_are_made_in_their_order_with_tags():
         HEAD + "user = 'CORP\\Alice'\ngroup = 'g'\nclient = 'c'\n"
         "attributes = { Tunnel-Private-Group-Id = ['1:42', '2:43'], Cisco-AVPair = 'shell:priv-lvl=15' }"
     ).handler.reply_rules
-    assert rules.need_groups
     first, second = rules.rules
     assert (second.user, second.group, second.client) == ("alice", "g", "c")
     assert [one.tag_octet for one in second.attributes] == [b"\1", b"\2", b""]

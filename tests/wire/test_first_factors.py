@@ -546,4 +546,4 @@ def verifier_of(installation, name):
     """The hash on record, opened."""
     with installation.database.read() as connection:
         row = connection.execute(select(schema.users).where(schema.users.c.username == name)).one()
-    return installation.keyring.open(row.sealed_verifier, verifier_context(row.id)).decode()
+    return installation.keyring.open(row.sealed_verifier, verifier_context(row.id, row.username)).decode()

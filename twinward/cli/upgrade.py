@@ -9,6 +9,7 @@ import click
 
 from authn.errors import ConfigError
 from store.engine import Database
+from store.upgrading import upgrade as upgrade_installation
 from twinward.cli.context import Console, json_option, show
 
 
@@ -18,7 +19,8 @@ from twinward.cli.context import Console, json_option, show
 @click.pass_obj
 def upgrade(console: Console, check: bool, as_json: bool) -> None:
     """Bring the database up to this version, with a copy of the old one beside it. Stop the servers first."""
-    path = console.settings().database_path
+    settings = console.settings()
+    path = settings.database_path
     found, wanted = Database.revisions(path)
     value = {"database": str(path), "found": found, "wanted": wanted}
     if found == wanted:
@@ -29,7 +31,7 @@ def upgrade(console: Console, check: bool, as_json: bool) -> None:
         return
     copy = path.with_name(f"{path.name}.before-{wanted}-{time.strftime('%Y%m%d%H%M%S')}")
     _copy(path, copy)
-    Database.upgrade(path)
+    upgrade_installation(path, settings.key_path)
     text = f"{path} has the schema {wanted} now. The old database: {copy}"
     show(value | {"done": True, "copy": str(copy)}, text, as_json)
 

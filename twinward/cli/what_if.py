@@ -34,7 +34,7 @@ def imagine(
         request = AccessRequest(username, Password(typed), client, now(), station)
         attempts = SqliteAttempts(installation.database, installation.keyring, installation.audit)
         try:
-            attempts.accounts.with_groups = True
+            attempts.accounts.with_unknown_names = True
             with attempts.transaction() as transaction:
                 [account] = transaction.load([request])
         finally:
@@ -86,7 +86,7 @@ def _circumstances(case: Case, account: Account, client: NasClient) -> dict[str,
         "window": f"{case.window} steps to each side",
         "place": "known" if account.is_known_place else "new for this user",
         "failures": tally.failures,
-        "delayed until": time_text(tally.locked_until) if tally.is_delayed(at) else "-",
+        "delayed until": time_text(tally.waits_until(case.policy.lockout)) if case.is_delayed else "-",
         "no code for": "-" if alone is None else _because(alone.because),
     }
 

@@ -15,6 +15,8 @@ def upgrade() -> None:
     op.add_column("users", sa.Column("strangers_level", sa.Float(), nullable=False, server_default="0"))
     op.add_column("users", sa.Column("strangers_at", sa.Float(), nullable=False, server_default="0"))
     op.add_column("users", sa.Column("exempt_until", sa.Float(), nullable=True))
+    op.add_column("users", sa.Column("sealed_standing", sa.LargeBinary(), nullable=True))
+    op.add_column("tokens", sa.Column("step_mark", sa.LargeBinary(length=16), nullable=True))
     op.add_column("tokens", sa.Column("clock_off_s", sa.Float(), nullable=True))
     op.drop_table("tallies")  # failures in a row: they have no place yet, and begin anew
     op.create_table(
@@ -25,8 +27,12 @@ def upgrade() -> None:
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("locked_until", sa.Float(), nullable=False),
         sa.Column("last_guess", sa.LargeBinary(length=16), nullable=True),
-        sa.Column("unlock_step", sa.BigInteger(), nullable=True),
+        sa.Column("first_code_token", sa.BigInteger(), nullable=True),
+        sa.Column("first_code_step", sa.BigInteger(), nullable=True),
+        sa.Column("first_code_at", sa.Float(), nullable=True),
         sa.Column("unlock_tries", sa.Integer(), nullable=False, server_default="0"),
+        sa.Column("day_level", sa.Float(), nullable=False, server_default="0"),
+        sa.Column("day_at", sa.Float(), nullable=False, server_default="0"),
         sa.Column("updated_at", sa.Float(), nullable=False, server_default="0"),
         _to_users("tallies"),
         _to_clients("tallies"),
@@ -36,7 +42,7 @@ def upgrade() -> None:
     op.create_table(
         "place_strangers",
         _reference("client_id"),
-        sa.Column("place", sa.String(length=64), nullable=False),
+        sa.Column("place", sa.String(length=80), nullable=False),
         sa.Column("level", sa.Float(), nullable=False),
         sa.Column("at", sa.Float(), nullable=False),
         _to_clients("place_strangers"),
@@ -56,11 +62,13 @@ def upgrade() -> None:
     op.create_table(
         "recovery_codes",
         sa.Column("id", _ROW_ID, nullable=False),
+        sa.Column("serial", sa.String(length=16), nullable=False),
         _reference("user_id"),
         sa.Column("sealed_digest", sa.LargeBinary(), nullable=False),
         sa.Column("created_at", sa.Float(), nullable=False),
         _to_users("recovery_codes"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_recovery_codes")),
+        sa.UniqueConstraint("serial", name=op.f("uq_recovery_codes_serial")),
     )
     op.create_index("ix_recovery_codes_user_id", "recovery_codes", ["user_id"])
     op.create_table(
