@@ -9,7 +9,7 @@ from authn.exemption import ExemptionKind
 from authn.first_factor import CheckedPassword, Finding, FurtherQuestion
 from authn.otp import HotpParameters
 from authn.policy import KeeperRule, Policy
-from authn.verdict import Accept, Challenge, Prompt, Reason, RecoveryCodeUsed, Reject
+from authn.verdict import Accept, Challenge, Prompt, Reason, RecoveryCodeUsed, Reject, Unavailable
 
 ASKS = make_client(11, "asks", inputs=["challenge"])
 ASKS_TOO = make_client(11, "asks", inputs=["suffix", "challenge"])
@@ -261,3 +261,34 @@ def test_a_state_that_does_not_fit_is_refused(world):
     opening = Opening(world.now, False, bytes(8), Relay(0, bytes(MAX_RELAYED_STATE_OCTETS + 1)))
     with pytest.raises(ValueError, match="too long"):
         world.states.seal(opening, "alice", LAB)
+
+
+def test_a_used_state_is_not_put_to_the_other_server_again(world, alice):
+    server = OldServer(world, rounds=1)
+    first = world.login("alice", b"theirs" + alice.code_at())
+    assert world.answer("alice", b"wrong", first, LAB) == Reject(Reason.WRONG_PASSWORD)
+    for guess in range(5):
+        again = world.answer("alice", b"guess %d" % guess, Challenge(Prompt.RELAYED), LAB)
+        assert again == Reject(Reason.CHALLENGE_USED)
+    assert len(server.asked) == 2
+
+
+def test_a_question_without_a_verdict_stays_open(world, alice):
+    """The NAS sends its answer again after silence."""
+    server = OldServer(world, rounds=1)
+    first = world.login("alice", b"theirs" + alice.code_at())
+    world.elsewhere = lambda question: CheckedPassword(Finding.CANNOT_TELL, question.keeper)
+    assert isinstance(world.answer("alice", b"answer 1", first, LAB), Unavailable)
+    world.elsewhere = server.check
+    assert world.answer("alice", b"answer 1", Challenge(Prompt.RELAYED), LAB) == Accept()
+
+
+def test_a_lost_accept_after_questions_is_given_again(world, alice):
+    OldServer(world, rounds=1)
+    first = world.login("alice", b"theirs" + alice.code_at(), station="192.0.2.1")
+    assert world.answer("alice", b"answer 1", first, LAB, station="192.0.2.1") == Accept()
+    again = Challenge(Prompt.RELAYED)
+    assert world.answer("alice", b"answer 1", again, LAB, station="192.0.2.1") == Accept()
+    assert world.attempts.settled[-1][0].decision.without_spend is WithoutSpend.REPEAT
+    for typed, station in ((b"answer 2", "192.0.2.1"), (b"answer 1", "192.0.2.2"), (b"answer 1", None)):
+        assert world.answer("alice", typed, again, LAB, station=station) == Reject(Reason.CHALLENGE_USED)

@@ -203,3 +203,50 @@ def test_clients_are_served_in_turn():
         desk.hand_in(("crowd", number), world.request("\0", b"x", LAB), until=LATER)
     desk.hand_in(("alone", 0), world.request("\0", b"x", OTHER), until=LATER)
     assert ("alone", 0) in [ticket for ticket, _ in desk.work(0.0)]
+
+
+def test_one_password_of_a_user_is_checked_at_a_time_and_the_rest_learn_from_it():
+    """Else a burst of guesses would be out before the first of them has counted."""
+    world = World()
+    alice = world.enrol("alice")
+    asks = make_client(31, "asks", inputs=["challenge"])
+    desk, first_factor, _ = make_desk(world)
+    for ticket in range(20):
+        desk.hand_in(ticket, world.request("alice", b"guess %d" % ticket, asks), until=LATER)
+    verdicts, rounds = [], 0
+    while not desk.is_idle():
+        verdicts += desk.work(0.0)
+        assert len(first_factor.asked) <= 1
+        assert desk.next_due() in (None, 0.0, LATER)
+        first_factor.answer_all()
+        rounds += 1
+    assert len(world.checks) == 6
+    assert [verdict.reason for _, verdict in verdicts].count(Reason.LOCKED) == 14
+    desk.hand_in("owner", world.request("alice", alice.password + alice.code_at(), OTHER), until=LATER)
+    assert work_off(desk, first_factor) == [("owner", Accept())]
+
+
+def test_logins_that_wait_for_a_check_of_their_user_do_not_keep_the_desk_busy():
+    world = World()
+    alice = world.enrol("alice")
+    desk, first_factor, _ = make_desk(world)
+    for ticket in range(3):
+        desk.hand_in(ticket, world.request("alice", alice.password + alice.code_at(30 * ticket - 30)), until=5.0)
+        desk.work(0.0)
+    assert desk.next_due() == 5.0
+    assert len(first_factor.asked) == 1
+    assert not desk.is_idle()
+    given_up, *late = desk.work(6.0)
+    assert given_up == (0, Unavailable(Inability.FIRST_FACTOR_UNAVAILABLE))
+    assert [verdict for _, verdict in late] == [Unavailable(Inability.OVERLOADED)] * 2
+    assert desk.is_idle()
+
+
+def test_a_crowd_at_one_client_does_not_shut_the_user_out_at_another():
+    world = World()
+    world.enrol("alice")
+    desk, _, _ = make_desk(world)
+    for ticket in range(MAX_WAITING_PER_USER):
+        desk.hand_in(ticket, world.request("alice", b"guess"), until=LATER)
+    assert desk.is_full_for(world.request("alice", b"guess"))
+    assert not desk.is_full_for(world.request("alice", b"guess", OTHER))

@@ -9,6 +9,7 @@ from authn.account import DECOY
 from authn.decision import SpendExemption, WithoutSpend
 from authn.exemption import ExemptionKind
 from authn.first_factor import CheckedPassword, Finding
+from authn.lockout import LockoutPolicy
 from authn.otp import TotpParameters, code_at
 from authn.policy import KeeperRule, Policy
 from authn.verdict import Accept, Challenge, Exempted, Prompt, Reason, Reject
@@ -173,3 +174,32 @@ def test_in_a_migration_another_server_alone_lets_in_who_has_no_token_until_its_
 def test_our_own_store_never_lets_in_alone_who_is_unknown(world):
     world.policy = dataclasses.replace(Policy(), keepers=(KeeperRule("store", alone_until=world.now + 99),))
     assert world.login("zoe", b"anything") == Reject(Reason.UNKNOWN_USER)
+
+
+def test_a_migration_lets_in_no_alias_of_somebody_enrolled(world, alice):
+    """The other server may know alice by her mail address, too."""
+    world.policy = Policy(keepers=(KeeperRule("old", alone_until=world.now + 99),))
+    elsewhere(world)
+    assert world.login("alice@corp.example", b"theirs") == Reject(Reason.UNKNOWN_USER)
+    assert world.login("zoe", b"theirs") == Accept()
+
+
+def test_guesses_at_a_name_that_only_another_server_knows_are_bounded(world):
+    size = 4
+    lockout = LockoutPolicy(strangers_per_user=size)
+    world.policy = Policy(lockout=lockout, keepers=(KeeperRule("old", alone_until=world.now + 99999),))
+    asked = []
+    world.elsewhere = lambda question: asked.append(1) or CheckedPassword(Finding.FAILED, question.keeper)
+    for guess in range(50):
+        world.login("zoe", b"guess %d" % guess, station=f"203.0.{guess}.1")
+    assert len(asked) == size
+
+
+def test_who_had_a_token_once_needs_one(world, alice):
+    world.change(alice, tokens=(), enrolled=True)
+    world.exempt(alice, GRACE)
+    world.policy = Policy(keepers=(KeeperRule("old", alone_until=world.now + 99),))
+    assert world.login("alice", alice.password) == Reject(Reason.NO_TOKEN)
+    world.exempt(alice, BYPASS)
+    world.policy = Policy()
+    assert isinstance(world.login("alice", alice.password), Accept)

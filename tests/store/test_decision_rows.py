@@ -27,6 +27,7 @@ from store.fleet_clock import ENOUGH_USERS, fleet_clock
 from store.nas_clients import NasClients
 from store.recovery_codes import RecoveryCodes
 from store.shadow_report import shadow_outcomes
+from store.standing import Standing
 from store.tokens import NewToken, Tokens, new_seed
 from store.users import NewUser, Users
 
@@ -427,3 +428,110 @@ def test_what_has_run_out_is_forgotten(desk, alice):
     assert desk.rows("SELECT count(*) FROM tallies") == [(1,)]
     desk.attempts.prune(UnixSeconds(desk.now + 86400 * 31))
     assert desk.rows("SELECT count(*) FROM tallies") == [(0,)]
+
+
+# Who writes to the database
+
+
+def test_names_swapped_in_the_database_log_nobody_in(desk, alice):
+    """Else mallory's own password and code would let him in as alice."""
+    mallory = desk_person(desk, "mallory")
+    desk.edit("UPDATE users SET username = 'x' WHERE username = 'alice'")
+    desk.edit("UPDATE users SET username = 'alice' WHERE username = 'mallory'")
+    assert desk.login("alice", mallory.typed()) == Reject(Reason.SEAL_BROKEN)
+    desk.edit("UPDATE users SET sealed_standing = NULL")
+    assert desk.login("alice", mallory.typed()) == Reject(Reason.SEAL_BROKEN)
+
+
+def test_a_seed_is_bound_to_the_name_by_itself(desk, alice):
+    """Also where somebody should have made the standing fit."""
+    mallory = desk_person(desk, "mallory")
+    desk.edit("DELETE FROM tokens WHERE user_id = (SELECT id FROM users WHERE username = 'alice')")
+    desk.edit("UPDATE users SET username = 'x' WHERE username = 'alice'")
+    desk.edit("UPDATE users SET username = 'alice' WHERE username = 'mallory'")
+    [(user_id,)] = desk.rows("SELECT id FROM users WHERE username = 'alice'")
+    sealed = Standing(True, (), True).seal(desk.installation.keyring, user_id, "alice")
+    desk.edit("UPDATE users SET sealed_standing = ? WHERE id = ?", sealed, user_id)
+    assert desk.login("alice", mallory.typed()) == Reject(Reason.SEAL_BROKEN)
+
+
+def test_enabled_and_groups_in_the_database_are_for_lists_alone(desk, alice):
+    users = Users(desk.installation, "test")
+    users.set_enabled("alice", False, desk.now)
+    desk.edit("UPDATE users SET enabled = 1")
+    desk.edit("INSERT INTO user_groups (user_id, name) VALUES (1, 'admins')")
+    assert desk.login("alice", alice.typed()) == Reject(Reason.USER_DISABLED)
+    users.set_enabled("alice", True, desk.now)
+    assert desk.login("alice", alice.typed()) == Accept()
+
+
+def test_a_standing_copied_from_another_user_opens_nothing(desk, alice):
+    desk_person(desk, "bob")
+    desk.edit(
+        "UPDATE users SET sealed_standing = (SELECT sealed_standing FROM users WHERE username = 'bob') WHERE id = 1"
+    )
+    assert desk.login("alice", alice.typed()) == Reject(Reason.SEAL_BROKEN)
+
+
+@pytest.mark.parametrize("edit", ["last_step = last_step - 9", "drift = 5", "step_mark = NULL", "last_step = 0"])
+def test_a_spent_code_cannot_be_made_good_in_the_database(desk, alice, edit):
+    assert desk.login("alice", alice.typed()) == Accept()
+    desk.edit(f"UPDATE tokens SET {edit}")
+    assert desk.login("alice", alice.typed()) == Reject(Reason.SEAL_BROKEN)
+
+
+@pytest.mark.parametrize("edit", ["UPDATE tokens SET phase = 'pending'", "DELETE FROM tokens"])
+def test_who_had_a_token_is_not_taken_for_one_who_never_had(desk, alice, edit):
+    """Else grace and a migration would let in with the password alone whom somebody has robbed of the token's row."""
+    Exemptions(desk.installation, "test").grant("alice", GRACE, UnixSeconds(desk.now + 60), "why", desk.now)
+    desk.policy = Policy(keepers=(KeeperRule("old", alone_until=UnixSeconds(desk.now + 60)),))
+    desk.edit(edit)
+    assert desk.login("alice", "correct horse") == Reject(Reason.NO_TOKEN)
+    assert desk.asked == []
+
+
+def test_a_recovery_code_copied_in_the_database_is_one(desk, alice):
+    [code] = RecoveryCodes(desk.installation, "test").renew("alice", desk.now, 1)
+    with pytest.raises(sqlite3.IntegrityError):
+        desk.edit(
+            "INSERT INTO recovery_codes SELECT 99, serial, user_id, sealed_digest, created_at FROM recovery_codes"
+        )
+    copy = "INSERT INTO recovery_codes SELECT 99, 'X', user_id, sealed_digest, created_at FROM recovery_codes"
+    desk.edit(copy)
+    assert isinstance(desk.login("alice", alice.password + code), Accept)
+    assert desk.login("alice", alice.password + code) == Reject(Reason.UNREADABLE_FIELD)
+
+
+def test_a_password_alone_makes_no_place_known_where_codes_are_asked_for(desk, alice):
+    open_client = dataclasses.replace(desk.other, rules=dataclasses.replace(desk.other.rules, shadow_until=9e9))
+    assert desk.login("alice", "correct horse", open_client, station=ABROAD) == Accept()
+    [(place,)] = desk.rows("SELECT place FROM user_places")
+    assert place == f"open client {desk.other.id} 198.51.100.0/24"
+    with desk.attempts.transaction() as transaction:
+        [account] = transaction.load([desk.request("alice", "x", station=ABROAD)])
+    assert not account.is_known_place
+    Exemptions(desk.installation, "test").grant("alice", BYPASS, UnixSeconds(desk.now + 60), "why", desk.now)
+    assert isinstance(desk.login("alice", "correct horse", station=ABROAD), Accept)
+    assert len(desk.rows("SELECT place FROM user_places")) == 1
+
+
+def test_failures_at_a_name_that_only_another_server_knows_are_counted_by_name(desk):
+    desk.policy = Policy(
+        lockout=LockoutPolicy(strangers_per_user=3),
+        keepers=(KeeperRule("old", alone_until=UnixSeconds(desk.now + 999)),),
+    )
+    desk.attempts.accounts.with_unknown_names = True
+    for guess in range(3):
+        assert desk.login("zoe", f"guess {guess}", station=f"203.0.{guess}.1") == Reject(Reason.WRONG_PASSWORD)
+    assert desk.login("zoe", "correct horse") == Reject(Reason.STRANGERS)
+    assert desk.login("yan", "correct horse") == Accept()
+    assert len(desk.asked) == 4
+
+
+def test_a_stranger_learns_no_names_by_the_bucket_of_a_place(desk, alice):
+    """What is refused counts there alike, whether the name exists, is disabled or locked, or is nobody's."""
+    Users(desk.installation, "test").set_enabled("alice", False, desk.now)
+    for name in ("alice", "nobody"):
+        for number in range(5):
+            desk.login(name, f"guess{number}", station=ABROAD)
+    assert desk.rows("SELECT level FROM place_strangers") == [(10.0,)]
