@@ -107,13 +107,21 @@ class Case:
     @property
     def is_shut_out(self) -> bool:
         """Whether this is a stranger, and strangers have failed too often at this name or from this place."""
+        return self.full_bucket is not None
+
+    @property
+    def full_bucket(self) -> str | None:
+        """Which bucket of strangers' failures is full for this login: that of the user, or of the network."""
         if not self.is_stranger:
-            return False
+            return None
         lockout = self.policy.lockout
-        return self.account.strangers.is_full(self.now, lockout.strangers_per_user) or (
-            place_of(self.request.station) != ""
-            and self.account.place_strangers.is_full(self.now, lockout.strangers_per_network)
-        )
+        if self.account.strangers.is_full(self.now, lockout.strangers_per_user):
+            return "user"
+        if place_of(self.request.station) and self.account.place_strangers.is_full(
+            self.now, lockout.strangers_per_network
+        ):
+            return "network"
+        return None
 
     @property
     def is_shut_out_for_good(self) -> bool:

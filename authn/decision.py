@@ -80,6 +80,7 @@ class Trace:
     offset: int | None = None  # steps between the code and the present
     period_s: int | None = None  # of the token; with WRONG_PERIOD that of the app
     wait_s: int | None = None  # until the device shows its next code
+    bucket: str | None = None  # whose bucket of strangers' failures is full: "user" or "network"
     would_be: str | None = None  # at a client in shadow mode: what enforcement would have come to
     alerts: bool = False
 

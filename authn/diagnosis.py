@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from authn.account import Account, Token, TokenId
 from authn.client import InputMode
+from authn.credentials import Credentials
 from authn.instants import UnixSeconds
 from authn.matching import is_readable, typed_codes
 from authn.otp import HotpParameters, TimeStep, TotpParameters, match_step, steps_around
@@ -24,15 +25,21 @@ class FarCode:
     token_id: TokenId
     step: TimeStep
     offset: int  # steps between the code and the present
+    credentials: Credentials
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """A reason, and by how much: `offset` in steps of `period_s` seconds."""
+    """A reason, and by how much: `offset` in steps of `period_s` seconds.
+
+    `credentials` are the field read so that it holds a code of this user, though
+    none that is good now.
+    """
 
     reason: Reason
     offset: int | None = None
     period_s: int | None = None
+    credentials: Credentials | None = None
 
 
 def diagnose(request: AccessRequest, account: Account, modes: tuple[InputMode, ...], policy: Policy) -> Diagnosis:
@@ -44,10 +51,10 @@ def diagnose(request: AccessRequest, account: Account, modes: tuple[InputMode, .
     found = Diagnosis(Reason.WRONG_CODE)
     for token, credentials in typed_codes(request, account, modes):
         if isinstance(token.parameters, TotpParameters):
-            found = _of_other_period(token, token.parameters, credentials.code, request.received, policy) or found
+            found = _of_other_period(token, token.parameters, credentials, request.received, policy) or found
     far = find_far_code(request, account, modes, policy)
     if found.reason is Reason.WRONG_CODE and far is not None:
-        return Diagnosis(Reason.CLOCK_OFF, far.offset, _period_of(account, far.token_id))
+        return Diagnosis(Reason.CLOCK_OFF, far.offset, _period_of(account, far.token_id), far.credentials)
     return found
 
 
@@ -65,20 +72,21 @@ def find_far_code(
             steps = steps_around(here, policy.reach)
         step = match_step(token.seed, credentials.code, token.parameters, steps)
         if step is not None and step > token.last_step:
-            found = FarCode(token.id, step, step - here)
+            found = FarCode(token.id, step, step - here, credentials)
     return found
 
 
 def _of_other_period(
-    token: Token, parameters: TotpParameters, code: str, now: UnixSeconds, policy: Policy
+    token: Token, parameters: TotpParameters, credentials: Credentials, now: UnixSeconds, policy: Policy
 ) -> Diagnosis | None:
     """The code of an app that ignored the token's period: it knows 30 seconds only, or 60."""
     for period_s in COMMON_PERIODS_S:
         if period_s == parameters.period_s:
             continue
         other = TotpParameters(period_s, parameters.digits, parameters.algorithm)
-        if match_step(token.seed, code, other, steps_around(other.step_at(now), policy.window)) is not None:
-            return Diagnosis(Reason.WRONG_PERIOD, None, period_s)
+        steps = steps_around(other.step_at(now), policy.window)
+        if match_step(token.seed, credentials.code, other, steps) is not None:
+            return Diagnosis(Reason.WRONG_PERIOD, None, period_s, credentials)
     return None
 
 

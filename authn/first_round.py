@@ -53,8 +53,26 @@ def decide_first(case: Case) -> Decision | AskFirstFactor:
             return accepted_by_recovery_code(case, recovery)
         return judge_password(case, recovery.typed.password, recovery)
     if (alone is not None or InputMode.CHALLENGE in case.modes) and len(case.request.password):
-        return judge_password(case, case.request.password, None)
+        return _decide_by_password(case, alone)
     return failed_by_code(case, diagnose(case.request, case.account, case.modes, case.policy))
+
+
+def _decide_by_password(case: Case, alone: Alone | None) -> Decision | AskFirstFactor:
+    """Judge a field that may be the password alone.
+
+    Unless it holds a code of another time or period, for then it is plain where
+    the password ends: a password that happens to end so is one in ten thousand.
+    Such a code is wrong, and costs no check but in shadow mode.
+    """
+    whole, in_shadow = case.request.password, alone is not None and alone.because is WithoutSpend.SHADOW
+    if not case.has_token or not (alone is None or in_shadow):
+        return judge_password(case, whole, None)
+    diagnosis = diagnose(case.request, case.account, case.modes, case.policy)
+    if diagnosis.credentials is None:
+        return judge_password(case, whole, None)
+    if in_shadow:
+        return judge_password(case, diagnosis.credentials.password, None)
+    return failed_by_code(case, diagnosis)
 
 
 def _is_sshd_dummy(field: Password) -> bool:

@@ -1,5 +1,7 @@
 """Why a login is refused whatever its password is: who it is, where, when, and what failed before."""
 
+from dataclasses import replace
+
 from authn.case import Alone, Case
 from authn.client import InputMode
 from authn.decision import Decision
@@ -39,6 +41,17 @@ def _delay(case: Case) -> Decision | None:
         reason = Reason.STRANGERS
     else:
         return None
+    return _named(_unless_unlocked(case, reason), case, reason)
+
+
+def _named(decision: Decision | None, case: Case, reason: Reason) -> Decision | None:
+    """Tell whose bucket it was."""
+    if decision is None or reason is not Reason.STRANGERS:
+        return decision
+    return replace(decision, trace=replace(decision.trace, bucket=case.full_bucket))
+
+
+def _unless_unlocked(case: Case, reason: Reason) -> Decision | None:
     tally, match = case.account.tally, case.match
     if case.account.id is None or tally.unlock_tries >= MAX_UNLOCK_TRIES or case.is_shut_out_for_good:
         return refused(case, reason)

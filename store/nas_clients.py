@@ -135,6 +135,15 @@ class NasClients:
             self._insert_secret(connection, row, newest + 1, shared_secret, now)
             self._changed(connection, now, "client.shared_secret_set", name, old_until=kept)
 
+    def forget_strangers(self, name: str, now: UnixSeconds) -> int:
+        """Forget what strangers have failed at a client, from whatever network; returns from how many."""
+        rows = schema.place_strangers
+        with self._database.write() as connection:
+            client = _get(connection, name)
+            emptied = connection.execute(delete(rows).where(rows.c.client_id == client.id)).rowcount
+            self._audit(connection, now, "client.strangers_forgotten", name, networks=emptied)
+            return emptied
+
     def end_old_secret(self, name: str, now: UnixSeconds) -> None:
         """Accept only the newest shared secret from now on."""
         with self._database.write() as connection:

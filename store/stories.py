@@ -53,6 +53,7 @@ def _traced(trace: Trace) -> dict[str, Any]:
         "offset": trace.offset,
         "period": trace.period_s,
         "wait_s": trace.wait_s,
+        "full_bucket": trace.bucket,
         "would_be": trace.would_be,
     }
     return {name: value for name, value in told.items() if value is not None}

@@ -116,16 +116,24 @@ class NamedFirstFactor:
     timeout_s: float
 
 
+class FaultyKeyError(Exception):
+    """A value that cannot stand beside another one; `keys` are its path."""
+
+    def __init__(self, keys: list[str], fault: str) -> None:
+        super().__init__(fault)
+        self.keys = keys
+
+
 def _named(name: str, section: FirstFactorSection, reject_delay_s: float) -> NamedFirstFactor:
-    """Raises ConfigError where a refusal could leave after all others."""
+    """Raises FaultyKeyError where a refusal could leave after all others."""
     longest_s = reject_delay_s * ANSWERED_WITHIN
     if name == OWN_STORE:
-        raise ConfigError(f"first_factors.{name}: this name is that of twinward's own store; choose another one")
+        raise FaultyKeyError(["first_factors", name], "this name is that of twinward's own store; choose another one")
     if section.timeout_s is not None and section.timeout_s > longest_s:
-        raise ConfigError(
-            f"first_factors.{name}.timeout_s: {section.timeout_s} s is more than {longest_s:g} s, and a wrong password"
-            " would be refused later than a wrong code: raise radius.reject_delay_s to"
-            f" {section.timeout_s / ANSWERED_WITHIN:g} s, or lower it"
+        raise FaultyKeyError(
+            ["first_factors", name, "timeout_s"],
+            f"{section.timeout_s} s is more than {longest_s:g} s, and a wrong password would be refused later than a"
+            f" wrong code: raise radius.reject_delay_s to {section.timeout_s / ANSWERED_WITHIN:g} s, or lower it",
         )
     return NamedFirstFactor(name, section, section.timeout_s or longest_s)
 
@@ -166,6 +174,8 @@ def parse_config(text: str, path: Path) -> Settings:
     except ValidationError as error:
         findings = [_finding(path, text, detail) for detail in error.errors(include_url=False)]
         raise ConfigError("\n".join(findings)) from error
+    except FaultyKeyError as error:
+        raise ConfigError(f"{path}:{_line_of(text, error.keys)}: {'.'.join(error.keys)}: {error}") from error
     except FaultyReplyError as error:
         raise ConfigError(f"{path}:{_line_of_table(text, 'reply', error.number)}: {error}") from error
     except FaultyPolicyError as error:
@@ -174,6 +184,8 @@ def parse_config(text: str, path: Path) -> Settings:
 
 def _finding(path: Path, text: str, detail: Any) -> str:
     keys = [str(key) for key in detail["loc"] if isinstance(key, str)]
+    if keys[:1] == ["first_factors"] and len(keys) > 3:
+        del keys[2]  # the kind, by which pydantic tells the tables apart
     line = _line_of(text, keys)
     name = ".".join(keys)
     if detail["type"] == "extra_forbidden":
@@ -184,17 +196,18 @@ def _finding(path: Path, text: str, detail: Any) -> str:
 
 def _line_of(text: str, keys: list[str]) -> int:
     """The line on which a key stands, as far as a table header and a key at a line's start tell; else 1."""
-    section = keys[0] if keys else ""
-    in_section, found = False, 1
+    depth = 2 if keys[:1] == ["first_factors"] else 1
+    table, rest = keys[:depth], keys[depth:]
+    in_table, found = False, 1
     for number, line in enumerate(text.splitlines(), 1):
         if header := re.match(r"\s*\[+\s*([\w.-]+)", line):
-            in_section = header[1].split(".")[0] == section
-            if in_section:
+            in_table = header[1].split(".")[:depth] == table
+            if in_table:
                 found = number
-        elif in_section and len(keys) > 1:
-            if re.match(rf"\s*[\"']?{re.escape(keys[1])}[\"']?\s*=", line):
+        elif in_table and rest:
+            if re.match(rf"\s*[\"']?{re.escape(rest[0])}[\"']?\s*=", line):
                 return number
-        elif re.match(rf"\s*[\"']?{re.escape(section)}[\"']?\s*[.=]", line):
+        elif table and re.match(rf"\s*[\"']?{re.escape(table[0])}[\"']?\s*[.=]", line):
             return number
     return found
 

@@ -26,7 +26,7 @@ def read_countries(path: Path) -> Callable[[Address], str | None]:
         except (ValueError, maxminddb.InvalidDatabaseError):  # an IPv6 address in an IPv4 file; a damaged file
             return None
         country = found.get("country") if isinstance(found, dict) else None
-        code = country.get("iso_code") if isinstance(country, dict) else None
-        return code if isinstance(code, str) else None
+        code = country.get("iso_code") if isinstance(country, dict) else country  # some makers write the code itself
+        return code if isinstance(code, str) and len(code) == 2 else None
 
     return country_of

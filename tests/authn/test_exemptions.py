@@ -121,6 +121,19 @@ def test_in_shadow_mode_a_wrong_password_is_wrong_and_a_spent_code_spent(world, 
     assert world.login("alice", alice.password, shadow) == Reject(Reason.USER_DISABLED)
 
 
+def test_in_shadow_mode_a_code_of_another_time_is_told_from_the_password(world, alice):
+    shadow = shadow_client(world)
+    assert world.login("alice", alice.password + alice.code_at(-300), shadow) == Accept()
+    assert world.attempts.shadow_outcomes == {(shadow.id, "alice"): "clock_off"}
+    assert world.checks == [alice.password]
+
+
+def test_where_a_prompt_would_follow_a_code_of_another_time_asks_nobody(world, alice):
+    both = make_client(15, "both", inputs=["suffix", "challenge"])
+    assert world.login("alice", alice.password + alice.code_at(-300), both) == Reject(Reason.CLOCK_OFF)
+    assert world.checks == []
+
+
 def test_a_shadow_client_that_asks_at_a_prompt_notes_that_it_would_have_asked(world, alice):
     shadow = shadow_client(world, inputs=["challenge"])
     assert world.login("alice", alice.password, shadow) == Accept()

@@ -415,6 +415,18 @@ def test_the_median_of_many_devices_tells_a_wrong_server_from_a_wrong_phone(desk
     assert fleet_clock(desk.installation.database, desk.now).devices == 0
 
 
+def test_a_clock_that_jumped_is_told_by_the_codes_it_refuses(desk):
+    people = installations.add_people(desk.installation, [f"user{n}" for n in range(ENOUGH_USERS)])
+    for person in people[1:]:
+        desk.login(person.name, person.password + person.code(-600, at=desk.now))
+    assert not fleet_clock(desk.installation.database, desk.now).server_is_off
+    desk.login(people[0].name, people[0].password + people[0].code(-600, at=desk.now))
+    fleet = fleet_clock(desk.installation.database, desk.now)
+    assert fleet.server_is_off
+    assert "600 s ahead of theirs" in fleet.sentence
+    assert not fleet_clock(desk.installation.database, desk.now + 3700).server_is_off
+
+
 def test_a_login_notes_how_far_the_device_seems_off(desk, alice):
     assert desk.login("alice", alice.typed(30)) == Accept()
     [(off_s,)] = desk.rows("SELECT clock_off_s FROM tokens")

@@ -66,9 +66,15 @@ def test_rules_are_read_in_their_order():
         ('[[policy]]\nname = "x"\nallow = true\n', "unknown key policy.allow"),
         ('[[password]]\nby = "corp"\n', "there is no first factor 'corp'"),
         ('[[password]]\nby = "store"\nalone_until = "2026-12-31"\n', "alone_until is for another first factor"),
-        ('[first_factors.store]\nkind = "pam"\n', "this name is that of twinward's own store"),
+        (
+            '[first_factors.store]\nkind = "pam"\n',
+            "toml:1: first_factors.store: this name is that of twinward's",
+        ),
         ('[first_factors.x]\nkind = "kerberos"\n', "twinward.toml:1: first_factors.x"),
-        ('[first_factors.x]\nkind = "pam"\nservers = []\n', "unknown key first_factors.x"),
+        (
+            '[login]\n\n[first_factors.x]\nkind = "pam"\nworker = 2\n',
+            "toml:5: unknown key first_factors.x.worker",
+        ),
         ('[login]\ntime_zone = "Mars/Olympus"\n', "login.time_zone: 'Mars/Olympus' is not a time zone"),
         ('[login]\ncountry_file = "missing.mmdb"\n', "missing.mmdb: cannot read the country file"),
         (CONTRACTORS + CASE.format(expect="none"), "twinward.toml:17: policy_case: 'none' was expected"),

@@ -1,5 +1,6 @@
 """The command line. Exit status: 0 done, 1 refused or failed, 2 wrong usage. A secret is never an argument."""
 
+import logging
 import sys
 from pathlib import Path
 
@@ -61,6 +62,7 @@ for command in (
 
 def main() -> None:
     """Run the command line; every fault of ours becomes one line on standard error and exit status 1."""
+    logging.basicConfig(format="twinward: %(message)s", level=logging.WARNING)  # `serve` sets up its own
     try:
         cli.main(prog_name="twinward", standalone_mode=True)
     except TwinwardError as fault:

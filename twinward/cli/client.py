@@ -100,7 +100,8 @@ def show_(console: Console, name: str, as_json: bool) -> None:
     """Show one NAS client, without its shared secrets."""
     with console.installation() as installation:
         facts = _facts(NasClients(installation, console.by).show(name))
-    lines = [f"{key.replace('_', ' '):24}{'-' if value is None else value}" for key, value in facts.items()]
+    told = facts | {"shadow_until": time_text(facts["shadow_until"])}
+    lines = [f"{key.replace('_', ' '):24}{'-' if value is None else value}" for key, value in told.items()]
     show(facts, "\n".join(lines), as_json)
 
 
@@ -149,6 +150,17 @@ def set_secret(console: Console, name: str, secret_file: str | None, as_json: bo
     made = _change_secret(console, name, secret_file, None)
     text = "\n".join([f"Client {name} has a new shared secret.", *_shown_once(made)])
     show({"client": name} | made, text, as_json)
+
+
+@client.command()
+@click.argument("name")
+@json_option
+@click.pass_obj
+def unlock(console: Console, name: str, as_json: bool) -> None:
+    """Forget what strangers have failed at a NAS client, so that no network has to wait."""
+    with console.installation() as installation:
+        emptied = NasClients(installation, console.by).forget_strangers(name, now())
+    show({"client": name, "networks": emptied}, f"Forgot the failures from {emptied} networks at {name}.", as_json)
 
 
 @client.command()

@@ -34,7 +34,7 @@ def readiness(console: Console, name: str, as_json: bool) -> None:
     ]
     until = client.rules.shadow_until
     if until is None:
-        mode = f"{name} was never in shadow mode; `twinward client set {name} --shadow-until DATE` begins it."
+        mode = f"{name} is not in shadow mode; `twinward client set {name} --shadow-until DATE` begins it."
     elif client.rules.shadows_at(now()):
         mode = f"{name} is in shadow mode until {time_text(until)}: a right password lets in alone."
     else:

@@ -87,7 +87,11 @@ def _clients(installation: Installation, by: str) -> Iterator[Finding]:
     for client in clients:
         found = warnings(client.rules)
         shadow = client.rules.shadows_at(at)
-        yield Finding(f"client {client.name}", not found, " ".join(found) or "signs, and needs a code")
+        yield Finding(
+            f"client {client.name}",
+            not found,
+            " ".join(found) or "no rule of it opens the door further than need be",
+        )
         if shadow:
             yield Finding(
                 f"client {client.name}", True, f"`twinward client readiness {client.name}` tells who is ready"

@@ -21,10 +21,10 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "Wait, or `twinward user unlock NAME`, or the user logs in with two codes in a row: one, then the next.",
     ),
     Reason.STRANGERS: (
-        "Somebody has failed too often lately, at this name or from this network, from where this user never came."
-        " Places that the user has come from are not affected.",
-        "Look at who guesses: `twinward audit list --user NAME`. The user logs in with two codes in a row, one and then"
-        " the next, or `twinward user unlock NAME`.",
+        "Somebody has failed too often lately, at this name (bucket: user) or from this network at many names (bucket:"
+        " network), from where this user never came. Places that the user has come from with a code are not affected.",
+        "Look at who guesses: `twinward audit list`. The user logs in with two codes in a row, one and then the next;"
+        " or `twinward user unlock NAME`, and for a network `twinward client unlock CLIENT`.",
     ),
     Reason.POLICY: (
         "A rule of the policy refuses this login.",
@@ -74,8 +74,9 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "Wait for the next code. If the user used it once only, the NAS sent two requests: look at its retry settings.",
     ),
     Reason.WRONG_PASSWORD: (
-        "The code was right, the password was not. The code was not used up.",
-        "The user tries again, or `twinward user password NAME`.",
+        "The password was not right. Where a code came with it, that was right, and was not used up.",
+        "The user tries again, or `twinward user password NAME`. If the user typed a code behind the password, and no"
+        " `read as` stands above: the code was wrong too, and all of it was taken for the password.",
     ),
     Reason.SEAL_BROKEN: (
         "A row of this user in the database was altered and does not open.",
@@ -180,6 +181,8 @@ def _story(facts: dict[str, Any]) -> list[str]:
         lines.append(_line("without code", facts["without_code"]))
     if facts.get("recovery_code"):
         lines.append(_line("by", "a recovery code"))
+    if "full_bucket" in facts:
+        lines.append(_line("bucket", facts["full_bucket"]))
     if "would_be" in facts:
         lines.append(_line("enforced", f"would have come to: {facts['would_be']}"))
     if facts.get("new_place"):
@@ -204,7 +207,7 @@ def _when(offset: int, period_s: int | None) -> str:
     side = "ago" if offset < 0 else "ahead"
     seconds = abs(offset) * period_s
     span = f"{seconds} s" if seconds < 120 else f"{seconds / 60:.0f} min"
-    return f"{abs(offset)} steps ({span}) {side}"
+    return f"{abs(offset)} step{'' if abs(offset) == 1 else 's'} ({span}) {side}"
 
 
 def _page(facts: dict[str, Any]) -> str:

@@ -151,7 +151,9 @@ def show_(console: Console, serial: str, as_json: bool) -> None:
     with console.installation() as installation:
         username, one = console.tokens(installation).show(serial)
     facts = {"user": username} | _facts(one)
-    show(facts, "\n".join(f"{key:12}{value}" for key, value in facts.items()), as_json)
+    told = facts | {"made": time_text(one.created_at), "last_used": time_text(one.last_spent_at)}
+    lines = [f"{key.replace('_', ' '):14}{'-' if value is None else value}" for key, value in told.items()]
+    show(facts, "\n".join(lines), as_json)
 
 
 @token.command()

@@ -200,7 +200,7 @@ def import_(console: Console, source: str, form: str, as_json: bool) -> None:
     """Add users from a CSV file: all of them, or none if a line is wrong.
 
     The first line names the columns: name,password,seed and, if wanted, period,digits,algorithm,groups (several
-    groups are separated by ;),password_hash (bcrypt, argon2, Django's PBKDF2, sha512-crypt, yescrypt, {SSHA}; it is
+    groups are separated by ;),password_hash (of PHP, Django, LDAP or a shadow file; it is
     replaced by ours at the user's next good login). An empty password or seed is left out; a seed is base32, or
     hexadecimal after `hex:`. Imported tokens are active at once. The file holds secrets: destroy it afterwards.
     """

@@ -75,14 +75,14 @@ def _told(decision: Decision) -> tuple[str, Reason | None]:
 
 
 def _circumstances(case: Case, account: Account, client: NasClient) -> dict[str, Any]:
-    tally, at = account.tally, case.now
+    tally = account.tally
     alone = case.alone()
     return {
         "input": inputs_text(client.rules),
         "groups": ", ".join(account.groups) or "none",
         "rule": case.rule.name or "none",
         "first factor": case.keeper_rule.keeper,
-        "tokens": len(account.tokens),
+        "tokens": len(account.tokens) if case.has_token else 0,
         "window": f"{case.window} steps to each side",
         "place": "known" if account.is_known_place else "new for this user",
         "failures": tally.failures,
