@@ -18,7 +18,7 @@ from authn.recovery import TypedRecoveryCode, find, readings
 from authn.request import AccessRequest
 from authn.verdict import Exempted, Notice
 
-_PLAIN_NAME = re.compile(r"[a-z0-9._-]+")
+_PLAIN_NAME = re.compile(r"[\w.-]+")
 
 
 @dataclass(frozen=True, slots=True)

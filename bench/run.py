@@ -62,22 +62,25 @@ class Twinward:
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir(parents=True)
         installation = installations.create(self._folder)
-        installations.add_client(
-            installation, "bench", "127.0.0.1", shared_secret=SECRET.encode(), inputs=[input_mode]
-        )
+        installations.add_client(installation, "bench", "127.0.0.1", shared_secret=SECRET.encode(), inputs=[input_mode])
         password_hash = Passwords(HASHING).hash(Password(PASSWORD.encode()))
         names = [f"user{number:06d}" for number in range(users)]
         Users(installation, "bench").add_all(
             (NewUser(name, password_hash, token=NewToken(_seed(name), confirmed=True)) for name in names),
             installations.now(),
         )
+        with installation.database.read() as connection:
+            fresh = connection.exec_driver_sql("SELECT last_step, drift, step_mark, id FROM tokens")
+            self._fresh = [tuple(row) for row in fresh]
         installation.close()
         (self._folder / "twinward.toml").write_text(CONFIG.format(port=port))
 
     def __enter__(self) -> int:
         connection = sqlite3.connect(self._folder / "twinward.db")
         with connection:
-            connection.execute("UPDATE tokens SET last_step = 0, drift = 0")
+            connection.executemany(
+                "UPDATE tokens SET last_step = ?, drift = ?, step_mark = ? WHERE id = ?", self._fresh
+            )
             connection.execute("DELETE FROM tallies")
         connection.close()
         self._daemon = Daemon(self._folder)

@@ -166,14 +166,16 @@ class Cast:
         self._no_code = itertools.cycle(self._add("forgetter", max(2, tries // 2)))
         self._nul = itertools.cycle(self._add("nul", few))
         self._locked = itertools.cycle(self._add("locked", few))
-        self._disabled = itertools.cycle(self._add("disabled", few))
+        disabled = self._add("disabled", few)
+        for person in disabled:
+            Users(self._installation, "rank").set_enabled(person.name, False, installations.now())
+        self._disabled = itertools.cycle(disabled)
         self._no_token = itertools.cycle(self._add("tokenless", few, with_token=False))
         self._prompted = itertools.cycle(self._add("prompted", max(2, tries // 2)))
         self._spent: list[tuple[Person, str, int]] = []
         self._installation.close()
         connection = sqlite3.connect(folder / "twinward.db")
         with connection:
-            connection.execute("UPDATE users SET enabled = 0 WHERE username LIKE 'disabled%'")
             connection.execute(
                 "INSERT INTO tallies (user_id, client_id, place, failures, locked_until) SELECT u.id, c.id, '', 105, ?"
                 " FROM users u, nas_clients c WHERE u.username LIKE 'locked%'",

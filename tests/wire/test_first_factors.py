@@ -73,7 +73,7 @@ def ask(nas, name, typed, state=None, timeout_s=5.0):
 
 def failures(installation):
     """The names of those with failures on record."""
-    query = select(schema.users.c.username).join_from(schema.tallies, schema.users)
+    query = select(schema.users.c.username).join_from(schema.tallies, schema.users).where(schema.tallies.c.failures > 0)
     with installation.database.read() as connection:
         return connection.execute(query).scalars().all()
 
