@@ -92,6 +92,7 @@ class Settings:
                 login.free_failures,
                 login.first_delay_s,
                 login.max_delay_s,
+                login.failures_per_day,
                 login.strangers_per_user,
                 login.strangers_per_network,
             ),

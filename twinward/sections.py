@@ -81,6 +81,7 @@ class LoginSection(Section):
     free_failures: Annotated[int, Field(ge=0, le=100)] = 5
     first_delay_s: Annotated[int, Field(ge=1, le=3600)] = 30
     max_delay_s: Annotated[int, Field(ge=1, le=86400)] = 900
+    failures_per_day: Annotated[int, Field(ge=1, le=10_000)] = 100
     strangers_per_user: Annotated[int, Field(ge=1, le=10_000)] = 50
     strangers_per_network: Annotated[int, Field(ge=1, le=100_000)] = 200
     max_answers: Annotated[int, Field(ge=1, le=10)] = 3

@@ -58,6 +58,7 @@ reject_delay_s = {delay_s}
 reject_jitter_s = {jitter_s}
 [login]
 free_failures = 100
+max_delay_s = 86400
 """
 
 
@@ -179,7 +180,7 @@ class Cast:
             connection.execute(
                 "INSERT INTO tallies (user_id, client_id, place, failures, locked_until) SELECT u.id, c.id, '', 105, ?"
                 " FROM users u, nas_clients c WHERE u.username LIKE 'locked%'",
-                (time.time() + 86400,),
+                (time.time() + 86000,),
             )
         connection.close()
 
