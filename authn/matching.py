@@ -69,11 +69,23 @@ def find_code(
     for token in account.tokens:
         expected = expected_step(token, request.received)
         steps = _window(token, expected, window, policy.look_ahead)
-        for credentials, step in _matches(request, token, modes, _with_last(steps, token)):
-            match = Match(token, credentials, step, expected, step in steps, len(steps) + 1)  # drift moves one step
+        for credentials, step in _matches(request, token, modes, steps):
+            match = Match(token, credentials, step, expected, True, len(steps) + 1)  # drift moves one step
             if found is None or (not found.is_fresh and match.is_fresh):
                 found = match
-    return found
+    return found or _find_last_spent(request, account, modes)
+
+
+def _find_last_spent(request: AccessRequest, account: Account, modes: tuple[InputMode, ...]) -> Match | None:
+    """The last code of a token, where the window has moved on.
+
+    Its attempt may be asked for again, or a client has kept it.
+    """
+    for token in account.tokens:
+        last = range(token.last_step, token.last_step + 1) if token.last_step > 0 else range(0)
+        for credentials, step in _matches(request, token, modes, last):
+            return Match(token, credentials, step, expected_step(token, request.received), False)
+    return None
 
 
 def _window(token: Token, expected: TimeStep, window: int, look_ahead: int) -> range:
@@ -81,12 +93,6 @@ def _window(token: Token, expected: TimeStep, window: int, look_ahead: int) -> r
     if isinstance(token.parameters, HotpParameters):
         return range(max(0, expected - look_ahead), expected + look_ahead + 1)
     return steps_around(expected, window)
-
-
-def _with_last(steps: range, token: Token) -> Sequence[int]:
-    """The steps of a window, and the last spent one: its attempt may be asked for again, a client may have kept it."""
-    last = token.last_step
-    return steps if last in steps or last <= 0 else sorted((last, *steps))
 
 
 def _matches(
@@ -176,11 +182,12 @@ def step_mark(seed: Seed, serial: str, step: TimeStep, drift: int) -> bytes:
 
     But to an older value with its mark, as from a backup.
     """
-    return _keyed(seed.reveal(), b"twinward step", (serial.encode(), b"%d" % step, b"%d" % drift))
+    told = b"twinward step %d %d %b" % (step, drift, serial.encode())
+    return hmac.digest(seed.reveal(), told, "sha256")[:FINGERPRINT_OCTETS]
 
 
 def _keyed(key: bytes, purpose: bytes, parts: tuple[bytes, ...]) -> bytes:
-    told = purpose + b"".join(b"%d:%b" % (len(part), part) for part in parts)
+    told = purpose + b"".join([b"%d:%b" % (len(part), part) for part in parts])
     return hmac.digest(key, told, "sha256")[:FINGERPRINT_OCTETS]
 
 

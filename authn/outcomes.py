@@ -6,7 +6,7 @@ from authn.account import LastSpend, Token
 from authn.case import Alone, Case, RecoveryMatch
 from authn.challenge import FoundCode, Opening, Relay, verifier_mark
 from authn.client import InputMode
-from authn.decision import Decision, SpendExemption, SpendRecoveryCode, SpendStep, WithoutSpend
+from authn.decision import Decision, Spend, SpendExemption, SpendRecoveryCode, SpendStep, WithoutSpend
 from authn.diagnosis import Diagnosis
 from authn.first_factor import FurtherQuestion
 from authn.instants import UnixSeconds
@@ -49,14 +49,14 @@ def accepted(case: Case, match: Match) -> Decision:
     by = LastSpend(fingerprint(match.token, case.request, match.credentials.code), case.now)
     drift = learned_drift(match, case.policy, case.window)
     spend = _spend_step(match.token, match.step, drift, by, clock_off_s(match, case.now))
-    return _let_in(case, Decision(_accept(case, match), spend, mode=match.credentials.mode))
+    return _let_in(case, _accept(case, match), spend, mode=match.credentials.mode)
 
 
 def accepted_by_recovery_code(case: Case, recovery: RecoveryMatch) -> Decision:
     """Let in by a recovery code, and spend it."""
     accept = Accept(case.account.groups, notice=RecoveryCodeUsed(len(case.account.recovery_codes) - 1))
     spend = SpendRecoveryCode(recovery.code.serial)
-    return _let_in(case, Decision(accept, spend, mode=recovery.typed.mode))
+    return _let_in(case, accept, spend, mode=recovery.typed.mode)
 
 
 def accepted_alone(case: Case, alone: Alone, would_be: str | None = None) -> Decision:
@@ -64,9 +64,8 @@ def accepted_alone(case: Case, alone: Alone, would_be: str | None = None) -> Dec
     accept = Accept(case.account.groups, notice=alone.notice)
     mode = InputMode.PASSWORD_ONLY if InputMode.PASSWORD_ONLY in case.modes else None
     if isinstance(alone.because, SpendExemption):
-        return _let_in(case, Decision(accept, alone.because, mode=mode))
-    decision = _let_in(case, Decision(accept, without_spend=alone.because, mode=mode))
-    return replace(decision, trace=replace(decision.trace, would_be=would_be))
+        return _let_in(case, accept, alone.because, mode=mode)
+    return _let_in(case, accept, without_spend=alone.because, mode=mode, would_be=would_be)
 
 
 def accepted_by_found_code(case: Case, found: FoundCode) -> Decision | None:
@@ -75,7 +74,7 @@ def accepted_by_found_code(case: Case, found: FoundCode) -> Decision | None:
         if token.id == found.token_id and found.step > token.last_step:
             by = LastSpend(fingerprint(token, case.request, None), case.now)
             spend = _spend_step(token, found.step, token.drift, by)
-            return _let_in(case, Decision(Accept(case.account.groups), spend))
+            return _let_in(case, Accept(case.account.groups), spend)
     return None
 
 
@@ -216,11 +215,25 @@ def _place_strangers(case: Case) -> int | None:
     return None
 
 
-def _let_in(case: Case, decision: Decision) -> Decision:
+def _let_in(
+    case: Case,
+    accept: Accept,
+    spend: Spend | None = None,
+    without_spend: WithoutSpend | None = None,
+    mode: InputMode | None = None,
+    would_be: str | None = None,
+) -> Decision:
     """Failures are forgotten, and a better verifier is kept."""
-    tally = after_accept(case.account.tally)
-    renewed = None if case.checked is None else case.checked.renewed
     trace = case.trace()
     if case.is_shadowed:
-        trace = replace(trace, would_be=WOULD_BE_LET_IN)
-    return replace(decision, tally=tally, renewed=renewed, trace=trace)
+        trace = replace(trace, would_be=would_be or WOULD_BE_LET_IN)
+    renewed = None if case.checked is None else case.checked.renewed
+    return Decision(
+        accept,
+        spend,
+        after_accept(case.account.tally),
+        without_spend,
+        mode=mode,
+        renewed=renewed,
+        trace=trace,
+    )
