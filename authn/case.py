@@ -18,7 +18,7 @@ from authn.recovery import TypedRecoveryCode, find, readings
 from authn.request import AccessRequest
 from authn.verdict import Exempted, Notice
 
-_PLAIN_NAME = re.compile(r"[\w.-]+")
+_PLAIN_NAME = re.compile(r"\w([\w.-]*\w)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +156,11 @@ class Case:
         """Whether this is a first round whose code comes at a prompt."""
         return self.request.conversation is None and InputMode.CHALLENGE in self.modes
 
+    @property
+    def unlock_modes(self) -> tuple[InputMode, ...]:
+        """How a code may be shown by who must wait: where one is asked for at a prompt, behind the password, too."""
+        return (*self.modes, InputMode.SUFFIX) if self.is_asked_at_a_prompt else self.modes
+
     def trace(self) -> Trace:
         """What is worth telling, as far as it is known before the verdict."""
         checked = self.checked
@@ -225,8 +230,7 @@ def open_case(request: AccessRequest, account: Account, checked: CheckedPassword
     keeper_rule = policy.keeper_for(request.username, account.groups, client.name)
     case = Case(request, account, checked, policy, modes, rule, keeper_rule, match, recovery)
     if match is None and account.id is not None and case.is_asked_at_a_prompt and (case.is_delayed or case.is_shut_out):
-        # Who must wait is not asked at a prompt, and shows that it is the owner by a code behind the password.
-        return replace(case, match=find_code(request, account, (InputMode.SUFFIX,), policy, case.window))
+        return replace(case, match=find_code(request, account, case.unlock_modes, policy, case.window))
     return case
 
 

@@ -157,14 +157,11 @@ class Desk(Generic[Ticket]):
         except StoreError as fault:
             inability = Inability.STORE_UNAVAILABLE
             self._on_fault(fault)
-        except KeyRingError as fault:
-            inability = Inability.KEYS_UNAVAILABLE
-            self._on_fault(fault)
-        except Exception as bug:  # noqa: BLE001 - see the module docstring
-            if len(batch) > 1:  # judged one by one, so that one poisonous login does not silence its neighbours
+        except Exception as fault:  # noqa: BLE001 - see the module docstring
+            if len(batch) > 1:  # judged one by one, so that one poisonous login or row does not silence its neighbours
                 return [self._judge([waiting])[0] for waiting in batch]
-            inability = Inability.BUG
-            self._on_fault(bug)
+            inability = Inability.KEYS_UNAVAILABLE if isinstance(fault, KeyRingError) else Inability.BUG
+            self._on_fault(fault)
         return [Unavailable(inability)] * len(batch)
 
     def _take_batch(self, now: float, verdicts: list[tuple[Ticket, Verdict]]) -> list[Waiting[Ticket]]:

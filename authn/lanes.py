@@ -28,8 +28,12 @@ class Lanes(Generic[Lane, Item]):
         self._length += 1
 
     def put_back(self, lane: Lane, item: Item) -> None:
-        """Stand at the front of a lane again, after having been taken too early."""
+        """Stand at the front of a lane again, after having been taken too early; and it is this lane's turn still.
+
+        At the end of the round instead, a lane of one would find the others served first each time.
+        """
         self._lane(lane).appendleft(item)
+        self._lanes.move_to_end(lane, last=False)
         self._length += 1
 
     def take(self) -> Item:

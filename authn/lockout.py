@@ -47,7 +47,9 @@ class Bucket:
     at: UnixSeconds = _EPOCH
 
     def level_at(self, now: UnixSeconds, size: int) -> float:
-        """What is in it at `now`. A clock that goes back empties nothing."""
+        """What is in it at `now`. A clock put back empties nothing, unless by more than a day: then it had been wrong."""
+        if self.at - now > DAY_S:
+            return 0.0
         return max(0.0, self.level - max(0.0, now - self.at) * size / DAY_S)
 
     def is_full(self, now: UnixSeconds, size: int) -> bool:
@@ -60,7 +62,7 @@ class Bucket:
 
     def with_one_more(self, now: UnixSeconds, size: int, most: int | None = None) -> "Bucket":
         """The bucket after one more failure. What does not go in is not kept, but up to `most` heaped upon it."""
-        return Bucket(min(self.level_at(now, size) + 1, most or size), max(now, self.at))
+        return Bucket(min(self.level_at(now, size) + 1, most or size), now)
 
     def is_heaped(self, now: UnixSeconds, size: int) -> bool:
         """Whether as much lies upon it as goes in."""
@@ -97,18 +99,25 @@ class Tally:
     unlock_tries: int = 0
     day: Bucket = NO_BUCKET
 
+    def is_waiting(self, now: UnixSeconds, policy: "LockoutPolicy") -> bool:
+        """Whether a delay goes on at `now`. A clock that was put back makes none longer than it can be."""
+        return 0 < self.locked_until - now < policy.max_delay_s + 1
+
     def is_delayed(self, now: UnixSeconds, policy: "LockoutPolicy") -> bool:
-        """Whether logins are refused at `now`. A clock that was put back makes no delay longer than it can be."""
-        is_waiting = 0 < self.locked_until - now < policy.max_delay_s + 1
-        return is_waiting or self.day.is_full(now, policy.failures_per_day)
+        """Whether logins are refused at `now`: by a delay, or because the day has had its failures."""
+        return self.is_waiting(now, policy) or self.day.is_full(now, policy.failures_per_day)
 
     def waits_until(self, policy: "LockoutPolicy") -> UnixSeconds:
         """When the delay is over, unless its owner ends it."""
         return max(self.locked_until, self.day.has_room_at(policy.failures_per_day))
 
+    def has_unlock_tries(self, now: UnixSeconds, policy: "LockoutPolicy") -> bool:
+        """Whether codes are looked at while logins are refused. All used up, they come back when the delay is over."""
+        return self.unlock_tries < MAX_UNLOCK_TRIES or not self.is_waiting(now, policy)
+
     def may_unlock(self, now: UnixSeconds) -> bool:
         """Whether a first code was shown just now, so that the owner seems to be there."""
-        return self.first_code is not None and self.first_code.is_fresh(now) and self.unlock_tries < MAX_UNLOCK_TRIES
+        return self.first_code is not None and self.first_code.is_fresh(now)
 
 
 NO_FAILURES = Tally(0, _EPOCH)
@@ -153,9 +162,17 @@ def after_accept(tally: Tally) -> Tally | None:
     return Tally(0, _EPOCH, day=tally.day)
 
 
-def after_unlock_try(tally: Tally, first_code: FirstCode | None) -> Tally:
-    """The tally after a code was looked at during a delay; a wrong one takes nothing from a right one before it."""
-    return replace(tally, first_code=first_code or tally.first_code, unlock_tries=tally.unlock_tries + 1)
+def after_unlock_try(tally: Tally, policy: LockoutPolicy, now: UnixSeconds, first_code: FirstCode | None) -> Tally:
+    """The tally after a code was looked at during a delay; a wrong one takes nothing from a right one before it.
+
+    They come back when the delay is over. Where a full bucket refuses and no delay
+    goes on, the last of them starts the longest one, so that they do at a bounded rate.
+    """
+    tries = tally.unlock_tries % MAX_UNLOCK_TRIES + 1
+    locked_until = tally.locked_until
+    if tries == MAX_UNLOCK_TRIES and not tally.is_waiting(now, policy):
+        locked_until = UnixSeconds(now + policy.max_delay_s)
+    return replace(tally, first_code=first_code or tally.first_code, unlock_tries=tries, locked_until=locked_until)
 
 
 def unlocks(tally: Tally, token_id: int, step: TimeStep, now: UnixSeconds) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from authn.case import Alone, Case
 from authn.client import InputMode
 from authn.decision import Decision
-from authn.lockout import MAX_UNLOCK_TRIES, FirstCode, after_unlock_try, unlocks
+from authn.lockout import FirstCode, after_unlock_try, unlocks
 from authn.matching import is_readable
 from authn.outcomes import failed, refused
 from authn.request import NOBODY
@@ -52,16 +52,16 @@ def _named(decision: Decision | None, case: Case, reason: Reason) -> Decision | 
 
 
 def _unless_unlocked(case: Case, reason: Reason) -> Decision | None:
-    tally, match = case.account.tally, case.match
-    if case.account.id is None or tally.unlock_tries >= MAX_UNLOCK_TRIES or case.is_shut_out_for_good:
+    tally, match, lockout = case.account.tally, case.match, case.policy.lockout
+    if case.account.id is None or case.is_shut_out_for_good or not tally.has_unlock_tries(case.now, lockout):
         return refused(case, reason)
     if match is not None and match.is_fresh:
         if unlocks(tally, match.token.id, match.step, case.now):
             return None
         first_code = FirstCode(match.token.id, match.step, case.now)
-        return refused(case, reason, after_unlock_try(tally, first_code))
+        return refused(case, reason, after_unlock_try(tally, lockout, case.now, first_code))
     if case.is_asked_at_a_prompt and tally.may_unlock(case.now):
         return None  # the second code comes at the prompt, once the password is found right
-    if is_readable(case.request, case.account, case.modes):
-        return refused(case, reason, after_unlock_try(tally, None))
+    if is_readable(case.request, case.account, case.unlock_modes):
+        return refused(case, reason, after_unlock_try(tally, lockout, case.now, None))
     return refused(case, reason)

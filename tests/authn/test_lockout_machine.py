@@ -58,17 +58,22 @@ class Place:
     newest_guess: tuple[bytes, int] | None = None
     first_code: tuple[int, float] | None = None
     unlock_tries: int = 0
+    closed_until: float = 0.0  # once all of them were used up
     by_unlock: bool = False
 
     def waits_until(self, policy: LockoutPolicy) -> float:
         """The end of the newest delay."""
         over = max(len(self.failures) - policy.free_failures, int(self.by_unlock))
         if over <= 0:
-            return 0.0
+            return self.closed_until
         delay_s = policy.first_delay_s
         for _ in range(over - 1):
             delay_s = min(2 * delay_s, policy.max_delay_s)
-        return self.failures[-1] + min(delay_s, policy.max_delay_s)
+        return max(self.closed_until, self.failures[-1] + min(delay_s, policy.max_delay_s))
+
+    def is_closed(self, now: float, policy: LockoutPolicy) -> bool:
+        """Whether no code is looked at for this delay."""
+        return self.unlock_tries >= UNLOCK_TRIES and now < self.waits_until(policy)
 
 
 def level(times: list[float], size: int, now: float, heaped: frozenset[int] = frozenset()) -> float:
@@ -160,9 +165,14 @@ class Lockout(RuleBasedStateMachine):
         if waiting is not None:
             first, for_good = here.first_code, stranger and filled > 2 * size - 1
             in_a_row = fresh and first is not None and step == first[0] + 1 and now - first[1] < UNLOCK_S
-            if here.unlock_tries >= UNLOCK_TRIES or for_good or not in_a_row:
-                if here.unlock_tries < UNLOCK_TRIES and not for_good:
-                    here.first_code, here.unlock_tries = (step, now) if fresh else first, here.unlock_tries + 1
+            closed = here.is_closed(now, self.lockout)
+            if closed or for_good or not in_a_row:
+                if not closed and not for_good:
+                    here.first_code = (step, now) if fresh else first
+                    here.unlock_tries = here.unlock_tries % UNLOCK_TRIES + 1
+                    if here.unlock_tries == UNLOCK_TRIES and now >= here.waits_until(self.lockout):
+                        here.closed_until = now + self.lockout.max_delay_s
+                        seen["tries used up"] += 1
                 self.counts_at_its_place(stranger, key)
                 return waiting
             seen["two in a row"] += 1
@@ -181,7 +191,7 @@ class Lockout(RuleBasedStateMachine):
             return None
         here.failures.append(now)
         here.day.append(now)
-        here.by_unlock = waiting is not None
+        here.by_unlock, here.closed_until = waiting is not None, 0.0
         here.newest_guess, here.first_code, here.unlock_tries = guess, None, UNLOCK_TRIES if here.by_unlock else 0
         if stranger:
             if here.by_unlock:
@@ -264,11 +274,13 @@ class Lockout(RuleBasedStateMachine):
         """Two codes in a row open any door, if not too many were tried at it."""
         self.world.pass_time(60)
         here = self.place(client, station)
-        had_tries = here.unlock_tries < UNLOCK_TRIES
+        had_tries = not here.is_closed(self.now, self.lockout)
         first = self.login(client, station, RIGHT, digits_of(self.step))
         if not isinstance(first, Accept):
             second = self.login(client, station, RIGHT, digits_of(self.step + 1))
-            if had_tries and first.reason in (Reason.LOCKED, Reason.STRANGERS) and here.unlock_tries < UNLOCK_TRIES:
+            if had_tries and first.reason in (Reason.LOCKED, Reason.STRANGERS) and not here.is_closed(
+                self.now, self.lockout
+            ):
                 assert isinstance(second, Accept)
 
     @rule(station=st.sampled_from(list(STATIONS)), client=st.sampled_from(CLIENTS))
