@@ -124,6 +124,19 @@ class Case:
         return None
 
     @property
+    def failures_left(self) -> int:
+        """How many more failures are let through here before logins wait; at least the one that is being judged."""
+        account, lockout, now = self.account, self.policy.lockout, self.now
+        left = [
+            lockout.free_failures + 1 - account.tally.failures,
+            account.tally.day.room_at(now, lockout.failures_per_day),
+        ]
+        if self.is_stranger:
+            left.append(account.strangers.room_at(now, lockout.strangers_per_user))
+            left.append(account.place_strangers.room_at(now, lockout.strangers_per_network))
+        return max(1, min(left))
+
+    @property
     def is_shut_out_for_good(self) -> bool:
         """Whether strangers have shown two codes in a row, and a wrong password, so often that this opens no more."""
         return self.is_stranger and self.account.strangers.is_heaped(self.now, self.policy.lockout.strangers_per_user)

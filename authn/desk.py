@@ -3,8 +3,8 @@
 Doors hand logins in and get verdicts back, each under a ticket of their own.
 The desk forms the batches: no user twice in one, logins whose password was just
 checked before new ones, clients in turn, never more waiting than its bounds. Of
-each user one password is checked at a time, so that no burst of guesses is out
-before the first of them has counted.
+each user no more passwords are checked at a time than may fail before a delay
+begins, so that no burst of guesses is out before it has counted.
 Every login has a deadline, at which its NAS would stop listening: past it no
 code is spent and no back end waited for, and the verdict is Unavailable.
 
@@ -18,7 +18,7 @@ import heapq
 import itertools
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
 from authn.authenticate import MAX_BATCH, Login, authenticate
@@ -48,6 +48,20 @@ class Waiting(Generic[Ticket]):
     until: float
 
 
+@dataclass(slots=True)
+class _Checks(Generic[Ticket]):
+    """The password checks of one user that go on, and the logins parked until one of them ends."""
+
+    at_once: int = 1
+    running: int = 0
+    parked: dict[int, Waiting[Ticket]] = field(default_factory=dict)  # by number
+
+    @property
+    def is_full(self) -> bool:
+        """Whether another must wait for one of these."""
+        return self.running >= self.at_once
+
+
 class Desk(Generic[Ticket]):
     """Takes logins, forms batches, hands out verdicts. One thread works a desk."""
 
@@ -68,9 +82,11 @@ class Desk(Generic[Ticket]):
         self._checked: deque[Waiting[Ticket]] = deque()
         self._new: Lanes[ClientId, Waiting[Ticket]] = Lanes()
         self._logins_of: Counter[tuple[Username, ClientId]] = Counter()  # waiting or being checked
-        self._parked: dict[Username, list[Waiting[Ticket]]] = {}  # while a password of theirs is checked
+        self._places_of: Counter[ClientId] = Counter()
+        self._places = 0
+        self._checks: dict[Username, _Checks[Ticket]] = {}
         self._being_checked: dict[int, Waiting[Ticket]] = {}
-        self._check_deadlines: list[tuple[float, int]] = []
+        self._deadlines: list[tuple[float, int, Username]] = []  # of what is being checked or parked
         self._numbers = itertools.count()
 
     def is_full_for(self, request: AccessRequest) -> bool:
@@ -87,22 +103,23 @@ class Desk(Generic[Ticket]):
         places = self._max_waiting
         if request.conversation is None:
             places -= places // LAST_PLACES
-        total = len(self._new) + len(self._checked) + len(self._being_checked) + sum(map(len, self._parked.values()))
-        return total >= places or self._new.waiting_in(request.client.id) >= max(1, places // 2)
+        return self._places >= places or self._places_of[request.client.id] >= max(1, places // 2)
 
     def is_idle(self) -> bool:
         """Whether no login waits here or at the first factor."""
-        return not self._new and not self._checked and not self._being_checked and not self._parked
+        return not self._places
 
     def next_due(self) -> float | None:
         """When `work` must be called again at the latest, by the monotonic clock; 0 for at once, None for never."""
         if self._new or self._checked:
             return 0.0
-        return self._check_deadlines[0][0] if self._check_deadlines else None
+        return self._deadlines[0][0] if self._deadlines else None
 
     def hand_in(self, ticket: Ticket, request: AccessRequest, *, until: float) -> None:
         """Queue a login. Its verdict comes from a later `work`, under `ticket`."""
         self._logins_of[request.username, request.client.id] += 1
+        self._places_of[request.client.id] += 1
+        self._places += 1
         self._new.put(request.client.id, Waiting(next(self._numbers), ticket, Login(request), until))
 
     def work(self, now: float) -> list[tuple[Ticket, Verdict]]:
@@ -113,42 +130,70 @@ class Desk(Generic[Ticket]):
         if batch:
             for waiting, outcome in zip(batch, self._judge(batch), strict=True):
                 if isinstance(outcome, AskFirstFactor):
-                    self._being_checked[waiting.number] = waiting
-                    self._parked.setdefault(waiting.login.request.username, [])
-                    heapq.heappush(self._check_deadlines, (waiting.until, waiting.number))
-                    self._first_factor.ask(waiting, outcome, waiting.until)
+                    self._ask(waiting, outcome)
                 else:
                     verdicts.append(self._finish(waiting, outcome))
         return verdicts
+
+    def _ask(self, waiting: Waiting[Ticket], question: AskFirstFactor) -> None:
+        checks = self._checks.setdefault(waiting.login.request.username, _Checks())
+        checks.at_once = question.at_once
+        if checks.is_full:  # fewer than when the checks before it began: some have failed
+            self._park(waiting, checks)
+            return
+        checks.running += 1
+        self._being_checked[waiting.number] = waiting
+        self._watch(waiting)
+        self._first_factor.ask(waiting, question, waiting.until)
+
+    def _park(self, waiting: Waiting[Ticket], checks: _Checks[Ticket]) -> None:
+        checks.parked[waiting.number] = waiting
+        self._watch(waiting)
+
+    def _watch(self, waiting: Waiting[Ticket]) -> None:
+        heapq.heappush(self._deadlines, (waiting.until, waiting.number, waiting.login.request.username))
 
     def _collect_answers(self) -> None:
         for waiting, checked in self._first_factor.answers():
             if self._being_checked.pop(waiting.number, None) is not None:  # else it was given up
                 self._checked.append(replace(waiting, login=Login(waiting.login.request, checked)))
-                self._unpark(waiting.login.request.username)
+                self._check_ended(waiting.login.request.username)
 
     def _give_up(self, now: float) -> list[tuple[Ticket, Verdict]]:
-        """The logins whose first factor has not answered in time."""
+        """The logins whose first factor has not answered in time, and those that waited for it as long."""
         verdicts = []
-        while self._check_deadlines and (
-            self._check_deadlines[0][0] <= now or self._check_deadlines[0][1] not in self._being_checked
-        ):
-            waiting = self._being_checked.pop(heapq.heappop(self._check_deadlines)[1], None)
-            if waiting is not None:
-                self._unpark(waiting.login.request.username)
+        while self._deadlines:
+            until, number, username = self._deadlines[0]
+            checks = self._checks.get(username)
+            is_parked = checks is not None and number in checks.parked
+            if until > now and (is_parked or number in self._being_checked):
+                break
+            heapq.heappop(self._deadlines)
+            if checks is not None and is_parked:
+                verdicts.append(self._finish(checks.parked.pop(number), Unavailable(Inability.OVERLOADED)))
+            elif number in self._being_checked:
+                waiting = self._being_checked.pop(number)
+                self._check_ended(username)
                 verdicts.append(self._finish(waiting, Unavailable(Inability.FIRST_FACTOR_UNAVAILABLE)))
         return verdicts
 
-    def _unpark(self, username: Username) -> None:
-        """The password of a user was checked: their next logins may be judged, by what came of it."""
-        for parked in reversed(self._parked.pop(username, [])):
+    def _check_ended(self, username: Username) -> None:
+        """Those who waited for it may be judged, by what came of it."""
+        checks = self._checks[username]
+        checks.running -= 1
+        for parked in reversed(checks.parked.values()):
             self._new.put_back(parked.login.request.client.id, parked)
+        checks.parked.clear()
+        if not checks.running:
+            del self._checks[username]
 
     def _finish(self, waiting: Waiting[Ticket], verdict: Verdict) -> tuple[Ticket, Verdict]:
         key = (waiting.login.request.username, waiting.login.request.client.id)
         self._logins_of[key] -= 1
         if not self._logins_of[key]:
             del self._logins_of[key]
+        self._places_of[waiting.login.request.client.id] -= 1
+        self._places -= 1
         return waiting.ticket, verdict
 
     def _judge(self, batch: list[Waiting[Ticket]]) -> list[Verdict | AskFirstFactor]:
@@ -172,10 +217,11 @@ class Desk(Generic[Ticket]):
         while len(batch) < MAX_BATCH and len(held_back) < MAX_BATCH and (self._checked or self._new):
             waiting = self._checked.popleft() if self._checked else self._new.take()
             username = waiting.login.request.username
+            checks = self._checks.get(username)
             if waiting.until <= now:
                 verdicts.append(self._finish(waiting, Unavailable(Inability.OVERLOADED)))
-            elif waiting.login.checked is None and username in self._parked:
-                self._parked[username].append(waiting)
+            elif waiting.login.checked is None and checks is not None and checks.is_full:
+                self._park(waiting, checks)
             elif username in users and username != NOBODY:  # nobody has no code to spend twice
                 held_back.append(waiting)
             else:

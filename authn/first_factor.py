@@ -50,6 +50,7 @@ class AskFirstFactor:
     client_id: ClientId  # whose turn it takes: clients are served in turn
     user_id: UserId | None = None
     relay: Relay | None = None
+    at_once: int = 1  # how many passwords of this user may be checked at a time
 
 
 @dataclass(frozen=True, slots=True)

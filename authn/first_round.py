@@ -90,7 +90,8 @@ def judge_password(
         return refused(case, Reason.NO_PASSWORD)
     if checked is None or checked.keeper != keeper:
         request = case.request
-        return AskFirstFactor(request.username, password, keeper, request.client.id, case.account.id, relay)
+        at_once = case.failures_left
+        return AskFirstFactor(request.username, password, keeper, request.client.id, case.account.id, relay, at_once)
     match checked.finding:
         case Finding.PASSED:
             return _password_held(case, proof)

@@ -17,11 +17,6 @@ class Lanes(Generic[Lane, Item]):
     def __len__(self) -> int:
         return self._length
 
-    def waiting_in(self, lane: Lane) -> int:
-        """How many wait in one lane."""
-        items = self._lanes.get(lane)
-        return 0 if items is None else len(items)
-
     def put(self, lane: Lane, item: Item) -> None:
         """Join the end of a lane."""
         self._lane(lane).append(item)

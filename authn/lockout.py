@@ -47,7 +47,7 @@ class Bucket:
     at: UnixSeconds = _EPOCH
 
     def level_at(self, now: UnixSeconds, size: int) -> float:
-        """What is in it at `now`. A clock put back empties nothing, unless by more than a day: then it had been wrong."""
+        """What is in it at `now`. A clock put back empties nothing; one that was ahead by more than a day was wrong."""
         if self.at - now > DAY_S:
             return 0.0
         return max(0.0, self.level - max(0.0, now - self.at) * size / DAY_S)
@@ -55,6 +55,10 @@ class Bucket:
     def is_full(self, now: UnixSeconds, size: int) -> bool:
         """Whether one more does not go in."""
         return self.level_at(now, size) > size - 1
+
+    def room_at(self, now: UnixSeconds, size: int) -> int:
+        """How many more go in at `now`."""
+        return max(0, int(size - self.level_at(now, size)))
 
     def has_room_at(self, size: int) -> UnixSeconds:
         """From when on one more goes in."""

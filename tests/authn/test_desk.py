@@ -1,9 +1,11 @@
 """The desk forms batches, keeps its bounds, and survives what happens at it."""
 
+import pytest
 from support.simulator import LAB, OTHER, World, make_client
 
 from authn.challenge import Opening
 from authn.desk import MAX_WAITING_PER_USER, Desk
+from authn.errors import UnknownKeyError
 from authn.first_factor import Finding
 from authn.instants import UnixSeconds
 from authn.verdict import Accept, Inability, Reason, Reject, Unavailable
@@ -110,7 +112,15 @@ def test_a_dead_store_makes_logins_unavailable_and_the_desk_goes_on():
     assert work_off(desk, first_factor) == [("up", Accept())]
 
 
-def test_a_bug_over_one_login_does_not_touch_its_neighbours():
+@pytest.mark.parametrize(
+    ("fault", "inability"),
+    [
+        (RuntimeError("stumbled"), Inability.BUG),
+        (UnknownKeyError("a row of a key that nobody has"), Inability.KEYS_UNAVAILABLE),
+    ],
+)
+def test_a_bug_or_a_key_over_one_login_does_not_touch_its_neighbours(fault, inability):
+    """Else who writes to one row of the database, or rotates keys past it, silences everybody in its batches."""
     world = World()
     world.enrol("alice")
     desk, first_factor, faults = make_desk(world)
@@ -118,14 +128,14 @@ def test_a_bug_over_one_login_does_not_touch_its_neighbours():
 
     def stumble(requests):
         if any(request.username == "poison" for request in requests):
-            raise RuntimeError("stumbled")
+            raise fault
         return load(requests)
 
     world.attempts.load = stumble
     desk.hand_in("alice", world.request("alice", b"nonsense"), until=LATER)
     desk.hand_in("poison", world.request("poison", b"nonsense"), until=LATER)
     verdicts = dict(work_off(desk, first_factor))
-    assert verdicts == {"alice": Reject(Reason.UNREADABLE_FIELD), "poison": Unavailable(Inability.BUG)}
+    assert verdicts == {"alice": Reject(Reason.UNREADABLE_FIELD), "poison": Unavailable(inability)}
     assert len(faults) == 1
     assert desk.is_idle()
 
@@ -178,8 +188,24 @@ def test_one_client_takes_no_more_than_half_of_the_places():
     desk, _, _ = make_desk(world, max_waiting=80)
     while not desk.is_full_for(world.request("\0", b"x", LAB)):
         desk.hand_in("crowd", world.request("\0", b"x", LAB), until=LATER)
-    assert desk._new.waiting_in(LAB.id) == 35
+    assert desk._places_of[LAB.id] == 35
     assert not desk.is_full_for(world.request("alice", b"x", OTHER))
+
+
+def test_what_a_client_has_at_the_first_factor_counts_among_its_places():
+    world = World()
+    people = [world.enrol(f"user{number}") for number in range(40)]
+    desk, first_factor, _ = make_desk(world, max_waiting=80)
+    for person in people:
+        request = world.request(person.name, person.password + person.code_at())
+        if not desk.is_full_for(request):
+            desk.hand_in(person.name, request, until=LATER)
+        desk.work(0.0)
+    assert len(first_factor.asked) == 35
+    assert desk.is_full_for(world.request("user39", b"x"))
+    assert not desk.is_full_for(world.request("user39", b"x", OTHER))
+    work_off(desk, first_factor)
+    assert not desk.is_full_for(world.request("user39", b"x"))
 
 
 def test_the_last_places_are_for_logins_that_go_on_with_a_conversation():
@@ -205,41 +231,107 @@ def test_clients_are_served_in_turn():
     assert ("alone", 0) in [ticket for ticket, _ in desk.work(0.0)]
 
 
-def test_one_password_of_a_user_is_checked_at_a_time_and_the_rest_learn_from_it():
-    """Else a burst of guesses would be out before the first of them has counted."""
+def test_as_many_passwords_are_checked_at_a_time_as_may_fail_and_the_rest_learn_from_them():
+    """Else a burst of guesses would be out before it has counted. One after the other would take a time that no unknown
+    name takes."""
     world = World()
     alice = world.enrol("alice")
     asks = make_client(31, "asks", inputs=["challenge"])
     desk, first_factor, _ = make_desk(world)
     for ticket in range(20):
         desk.hand_in(ticket, world.request("alice", b"guess %d" % ticket, asks), until=LATER)
-    verdicts, rounds = [], 0
+    verdicts, at_a_time = [], []
     while not desk.is_idle():
         verdicts += desk.work(0.0)
-        assert len(first_factor.asked) <= 1
-        assert desk.next_due() in (None, 0.0, LATER)
-        first_factor.answer_all()
-        rounds += 1
-    assert len(world.checks) == 6
+        if desk.next_due() == LATER:
+            at_a_time.append(len(first_factor.asked))
+            first_factor.answer_all()
+    assert at_a_time == [6]
     assert [verdict.reason for _, verdict in verdicts].count(Reason.LOCKED) == 14
     desk.hand_in("owner", world.request("alice", alice.password + alice.code_at(), OTHER), until=LATER)
     assert work_off(desk, first_factor) == [("owner", Accept())]
 
 
-def test_logins_that_wait_for_a_check_of_their_user_do_not_keep_the_desk_busy():
+def test_once_failures_are_few_enough_left_passwords_are_checked_one_at_a_time():
+    world = World()
+    world.enrol("alice")
+    asks = make_client(31, "asks", inputs=["challenge"])
+    desk, first_factor, _ = make_desk(world)
+    for number in range(6):
+        world.login("alice", b"earlier %d" % number, asks)
+    world.pass_time(30)
+    for ticket in range(5):
+        desk.hand_in(ticket, world.request("alice", b"guess %d" % ticket, asks), until=LATER)
+    for _ in range(5):
+        desk.work(0.0)
+    assert len(first_factor.asked) == 1
+    reasons = [verdict.reason for _, verdict in work_off(desk, first_factor)]
+    assert sorted(reasons) == sorted([Reason.WRONG_PASSWORD] + [Reason.LOCKED] * 4)
+
+
+def test_a_check_that_failed_leaves_room_for_fewer():
+    """Two are checked, both may fail; then a third comes while one of them has."""
+    world = World()
+    world.enrol("alice")
+    asks = make_client(31, "asks", inputs=["challenge"])
+    desk, first_factor, _ = make_desk(world)
+    for number in range(4):
+        world.login("alice", b"earlier %d" % number, asks)
+    checked = len(world.checks)
+    for ticket in range(4):
+        desk.hand_in(ticket, world.request("alice", b"guess %d" % ticket, asks), until=LATER)
+    for _ in range(4):
+        desk.work(0.0)
+    assert len(first_factor.asked) == 2
+    first = first_factor.asked.pop()
+    first_factor.asked, others = [first], first_factor.asked
+    first_factor.answer_all()
+    for _ in range(4):
+        desk.work(0.0)
+    assert first_factor.asked == []
+    first_factor.asked = others
+    work_off(desk, first_factor)
+    assert len(world.checks) - checked == 2
+
+
+def test_logins_that_wait_for_a_check_of_their_user_are_given_up_at_their_own_deadline():
+    world = World()
+    world.enrol("alice")
+    asks = make_client(31, "asks", inputs=["challenge"])
+    desk, first_factor, _ = make_desk(world)
+    for number in range(5):
+        world.login("alice", b"earlier %d" % number, asks)
+    for ticket, until in enumerate([5.0, 3.0, 4.0]):
+        desk.hand_in(ticket, world.request("alice", b"guess %d" % ticket, asks), until=until)
+    for _ in range(3):
+        assert desk.work(0.0) == []
+    assert desk.next_due() == 3.0
+    assert len(first_factor.asked) == 1
+    assert desk.work(4.5) == [(ticket, Unavailable(Inability.OVERLOADED)) for ticket in (1, 2)]
+    assert not desk.is_idle()
+    assert desk.work(5.0) == [(0, Unavailable(Inability.FIRST_FACTOR_UNAVAILABLE))]
+    assert desk.is_idle()
+    assert desk.next_due() is None
+
+
+def test_a_flood_at_one_client_does_not_keep_the_user_waiting_at_another():
+    """No check is needed for it: refusals are enough. Every batch has one of them, as long as there are some."""
     world = World()
     alice = world.enrol("alice")
     desk, first_factor, _ = make_desk(world)
-    for ticket in range(3):
-        desk.hand_in(ticket, world.request("alice", alice.password + alice.code_at(30 * ticket - 30)), until=5.0)
-        desk.work(0.0)
-    assert desk.next_due() == 5.0
-    assert len(first_factor.asked) == 1
-    assert not desk.is_idle()
-    given_up, *late = desk.work(6.0)
-    assert given_up == (0, Unavailable(Inability.FIRST_FACTOR_UNAVAILABLE))
-    assert [verdict for _, verdict in late] == [Unavailable(Inability.OVERLOADED)] * 2
-    assert desk.is_idle()
+    owner = world.request("alice", alice.password + alice.code_at(), OTHER)
+    for turn in range(6):
+        for number in range(5):
+            desk.hand_in(("flood", turn, number), world.request("alice", b"junk"), until=LATER)
+        if turn == 2:
+            desk.hand_in("owner", owner, until=LATER)
+        verdicts = desk.work(0.0)
+        if first_factor.asked:
+            break
+    assert [question.username for _, question in first_factor.asked] == ["alice"]
+    assert turn <= 4
+    first_factor.answer_all()
+    assert ("owner", Accept()) in desk.work(0.0) + verdicts
 
 
 def test_a_crowd_at_one_client_does_not_shut_the_user_out_at_another():

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from support.simulator import START, World, make_client
 
-from authn.lockout import NO_FAILURES, LockoutPolicy
+from authn.lockout import NO_FAILURES, Bucket, LockoutPolicy
 from authn.otp import TotpParameters
 from authn.policy import Policy
 from authn.secret import Seed
@@ -278,8 +278,10 @@ class Lockout(RuleBasedStateMachine):
         first = self.login(client, station, RIGHT, digits_of(self.step))
         if not isinstance(first, Accept):
             second = self.login(client, station, RIGHT, digits_of(self.step + 1))
-            if had_tries and first.reason in (Reason.LOCKED, Reason.STRANGERS) and not here.is_closed(
-                self.now, self.lockout
+            if (
+                had_tries
+                and first.reason in (Reason.LOCKED, Reason.STRANGERS)
+                and not here.is_closed(self.now, self.lockout)
             ):
                 assert isinstance(second, Accept)
 
@@ -469,6 +471,70 @@ def test_a_stranger_whose_owner_travels_opens_the_door_too():
     assert try_all(world, code(0), code(1)) == [Reject(Reason.STRANGERS), Accept()]
     world.pass_time(60)
     assert world.login("alice", alice.password + alice.code_at(), ONE, station=HOME) == Accept()
+
+
+def fill_the_bucket_of_strangers(world):
+    for guess in range(2 * world.policy.lockout.strangers_per_user):
+        world.login("alice", b"wrong" + f"{guess:06d}".encode(), ONE, station=f"203.0.{guess}.7")
+
+
+def two_in_a_row(world, password=RIGHT):
+    """The verdict of the second."""
+    step = int(world.now // 30)
+    world.login("alice", typed_at(ONE, RIGHT, digits_of(step)), ONE, station=HOME)
+    return world.login("alice", typed_at(ONE, password, digits_of(step + 1)), ONE, station=HOME)
+
+
+@pytest.mark.parametrize("spoil", ["a typo", "junk"])
+def test_behind_a_full_bucket_the_owner_may_try_again_after_a_delay(world, spoil):
+    """Nothing is counted there that would begin a delay anew, so the tries come back by themselves."""
+    world.pass_time(60)
+    fill_the_bucket_of_strangers(world)
+    if spoil == "a typo":
+        assert two_in_a_row(world, password=WRONG) == Reject(Reason.WRONG_PASSWORD)
+    else:
+        for guess in range(UNLOCK_TRIES):
+            world.login("alice", b"wrong" + f"{guess:06d}".encode(), ONE, station=HOME)
+    assert two_in_a_row(world) == LOCKED
+    world.pass_time(world.policy.lockout.max_delay_s)
+    assert two_in_a_row(world) == Accept()
+
+
+def test_behind_a_full_bucket_codes_are_looked_at_at_a_bounded_rate(world):
+    world.pass_time(60)
+    fill_the_bucket_of_strangers(world)
+    key, looked_at = (1, ONE.id, "10.0.0.0/24"), 0
+    for _ in range(2):
+        for guess in range(3 * UNLOCK_TRIES):
+            before = world.attempts.tallies[key]
+            world.login("alice", b"wrong" + f"{guess:06d}".encode(), ONE, station=HOME)
+            looked_at += world.attempts.tallies[key] != before
+        world.pass_time(world.policy.lockout.max_delay_s)
+    assert looked_at == 2 * UNLOCK_TRIES
+
+
+def test_where_codes_are_asked_for_at_a_prompt_as_few_are_looked_at(world):
+    for guess in range(6):
+        world.login("alice", b"wrong %d" % guess, ASKS, station=HOME)
+    for guess in range(UNLOCK_TRIES):
+        world.login("alice", b"wrong" + f"{guess:06d}".encode(), ASKS, station=HOME)
+    assert world.attempts.tallies[1, ASKS.id, "10.0.0.0/24"].unlock_tries == UNLOCK_TRIES
+
+
+def test_failures_while_the_clock_was_years_ahead_fill_no_bucket_for_years(world):
+    known, policy = world.now, world.policy.lockout
+    bucket = Bucket()
+    for _ in range(policy.failures_per_day):
+        bucket = bucket.with_one_more(known + 10 * 365 * DAY_S, policy.failures_per_day)
+    assert bucket.is_full(known + 10 * 365 * DAY_S, policy.failures_per_day)
+    assert bucket.level_at(known, policy.failures_per_day) == 0
+
+
+def test_a_slip_after_the_clock_was_put_back_runs_out_within_a_day():
+    ahead = Bucket().with_one_more(START + 3600, 10)
+    slip = ahead.with_one_more(START, 10)
+    assert slip.level_at(START, 10) == 2
+    assert slip.level_at(START + DAY_S, 10) == 0
 
 
 def test_a_clock_set_back_does_not_make_a_delay_longer_than_its_bound():
