@@ -16,7 +16,7 @@ from authn.request import Username
 from authn.secret import Secret
 from store import schema
 from store.contexts import exemption_context
-from store.user_operations import UserOperations, new_serial
+from store.user_operations import UserOperations, new_serial, open_standing
 
 MAX_BYPASS_S = 7 * 86400
 MAX_GRACE_S = 180 * 86400
@@ -71,6 +71,8 @@ class Exemptions(UserOperations):
         serial = new_serial()
         with self._database.write() as connection:
             user = self._get(connection, name)
+            if kind is ExemptionKind.GRACE and open_standing(self._keyring, user).enrolled:
+                raise OperationError(f"{user.username} has had a token; grace is for who never had, see `bypass grant`")
             client_id = None if client is None else _client_id(connection, client)
             end = int(until)
             place = exemption_context(user.id, user.username, serial, kind.value, client_id, end, logins)

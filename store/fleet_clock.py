@@ -65,7 +65,7 @@ class FleetClock:
                 f" the clock of this server seems {abs(self.refused_median_s):.0f} s {side} theirs; set it by NTP"
             )
         if self.median_s is None:
-            return f"only {self.devices} devices logged in lately, too few to tell a wrong clock of this server"
+            return f"too few devices logged in lately to tell a wrong clock of this server: {self.devices}"
         side = "behind" if self.median_s > 0 else "ahead of"
         found = f"the clock of this server is {abs(self.median_s):.0f} s {side} the median of {self.devices} devices"
         return f"{found}; set it by NTP" if self.server_is_off else f"{found}, which is as it should be"

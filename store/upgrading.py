@@ -3,12 +3,14 @@
 All of it in one transaction: what fails leaves everything as it was.
 """
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from alembic import command
 from sqlalchemy import Connection, Row, select, update
 
-from authn.errors import BrokenSealError
+from authn.errors import BrokenSealError, ConfigError
 from authn.matching import step_mark
 from authn.otp import TimeStep
 from authn.request import Username
@@ -25,19 +27,33 @@ _SEALED_TO_NUMBERS = "0001"
 """The revision whose values were sealed to the numbers of their users, and not to their names as well."""
 
 
-def upgrade(database_path: Path, key_path: Path) -> None:
-    """Upgrade an installation that no server uses. Raises ConfigError, StoreError or BrokenSealError."""
+def upgrade(database_path: Path, key_path: Path, copy: Path) -> None:
+    """Upgrade an installation that no server uses, with a copy of it as it was.
+
+    Raises ConfigError, StoreError or BrokenSealError.
+    """
     kek = read_key_file(key_path)
     found, _ = Database.revisions(database_path)
     database = Database(database_path)
     try:
         keyring, _ = open_keys(database, kek, key_path, "upgrade")
+        _copy(database_path, copy)
         with database.write() as connection:
             command.upgrade(alembic_config(connection), "head")
             if found == _SEALED_TO_NUMBERS:
                 _seal_to_names(connection, keyring)
     finally:
         database.close()
+
+
+def _copy(source: Path, target: Path) -> None:
+    """A consistent copy, readable by its owner only. Raises ConfigError."""
+    try:
+        target.touch(mode=0o600, exist_ok=False)
+        with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target)) as new:
+            old.backup(new)
+    except (OSError, sqlite3.Error) as error:
+        raise ConfigError(f"{target}: cannot copy the database: {error}; nothing was changed") from error
 
 
 def _seal_to_names(connection: Connection, keyring: KeyRing) -> None:
@@ -59,6 +75,8 @@ def _seal_to_names(connection: Connection, keyring: KeyRing) -> None:
             values["sealed_verifier"] = _resealed_verifier(keyring, user)
         connection.execute(update(schema.users).where(schema.users.c.id == user.id).values(values))
     for token in connection.execute(select(schema.tokens).where(schema.tokens.c.sealed_seed.is_not(None))).all():
+        if token.user_id not in names:
+            raise BrokenSealError(f"token {token.serial} in the database belongs to no user; remove its row")
         _reseal_token(connection, keyring, token, names[token.user_id])
 
 
@@ -69,7 +87,10 @@ def _resealed_verifier(keyring: KeyRing, user: Row[tuple[object, ...]]) -> bytes
 
 
 def _reseal_token(connection: Connection, keyring: KeyRing, token: Row[tuple[object, ...]], username: Username) -> None:
-    parameters = parameters_of(token.period_s, token.digits, token.algorithm)
+    try:
+        parameters = parameters_of(token.period_s, token.digits, token.algorithm)
+    except BrokenSealError as error:
+        raise BrokenSealError(f"the parameters of token {token.serial} of user {username} were altered") from error
     shape = f"{token.period_s}/{token.digits}/{token.algorithm}"
     old = context("tokens", "sealed_seed", token.user_id, token.serial, token.phase, shape)
     seed = Seed(_open(keyring, token.sealed_seed, old, f"token {token.serial} of user {username}"))

@@ -6,10 +6,10 @@ Every change writes its audit row in the same transaction.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from authn.account import UserId
-from authn.errors import OperationError
+from authn.errors import BrokenSealError, OperationError
 from authn.instants import UnixSeconds
 from authn.request import NOBODY, Username
 from store import schema
@@ -31,7 +31,7 @@ class KnownPlace:
 
 @dataclass(frozen=True, slots=True)
 class UserSummary:
-    """A user without secrets."""
+    """A user without secrets. `altered` tells that somebody wrote to the database past twinward."""
 
     username: Username
     enabled: bool
@@ -42,6 +42,7 @@ class UserSummary:
     locked_until: UnixSeconds | None = None
     places: tuple[KnownPlace, ...] = ()
     recovery_codes: int = 0
+    altered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +114,9 @@ class Users(UserOperations):
         with self._database.read() as connection:
             user = self._get(connection, name)
             groups = connection.execute(
-                select(schema.user_groups.c.name).where(schema.user_groups.c.user_id == user.id).order_by("name")
+                select(schema.user_groups.c.name).where(schema.user_groups.c.user_id == user.id)
             ).scalars()
+            standing, altered = self._standing_of(user, groups)
             locked_until = connection.execute(
                 select(func.max(schema.tallies.c.locked_until)).where(schema.tallies.c.user_id == user.id)
             ).scalar_one()
@@ -128,14 +130,15 @@ class Users(UserOperations):
             ).scalar_one()
             return UserSummary(
                 Username(user.username),
-                user.enabled,
+                standing.enabled,
                 user.sealed_verifier is not None,
-                tuple(groups),
+                standing.groups,
                 UnixSeconds(user.created_at),
                 tokens_of(connection, UserId(user.id)),
                 UnixSeconds(locked_until) if locked_until else None,
                 tuple(KnownPlace(row.place, UnixSeconds(row.first_at), UnixSeconds(row.last_at)) for row in places),
                 left,
+                altered,
             )
 
     def all(self) -> Iterator[UserSummary]:
@@ -148,13 +151,23 @@ class Users(UserOperations):
         query = select(schema.users, groups.label("groups")).order_by(schema.users.c.username)
         with self._database.read() as connection:
             for row in connection.execution_options(yield_per=1000).execute(query):
+                standing, altered = self._standing_of(row, row.groups.split("\x1f") if row.groups else ())
                 yield UserSummary(
                     Username(row.username),
-                    row.enabled,
+                    standing.enabled,
                     row.sealed_verifier is not None,
-                    tuple(sorted(row.groups.split("\x1f"))) if row.groups else (),
+                    standing.groups,
                     UnixSeconds(row.created_at),
+                    altered=altered,
                 )
+
+    def _standing_of(self, row: Row[tuple[object, ...]], groups: Iterable[str]) -> tuple[Standing, bool]:
+        """What counts of a user, and whether the columns beside it say otherwise, or it does not open."""
+        try:
+            standing = open_standing(self._keyring, row)
+        except BrokenSealError:
+            return Standing(False), True
+        return standing, bool(row.enabled) is not standing.enabled or sorted(groups) != sorted(standing.groups)
 
     def _insert(self, connection: Connection, user: NewUser, now: UnixSeconds) -> Username:
         username = self.canonical(user.name)

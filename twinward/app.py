@@ -231,7 +231,12 @@ class Server:
         changed = [name for name in _FIXED if getattr(settings, name) != getattr(self._built_by, name)]
         if "first_factors" not in changed:
             self._keepers = settings.policy.keepers
-        self._handler.settings = settings.handler
+        elif settings.policy.keepers != self._keepers:
+            changed.append("password")
+        floor = self._built_by.handler  # how long a first factor may take was made to fit it
+        self._handler.settings = replace(
+            settings.handler, reject_delay_s=floor.reject_delay_s, reject_jitter_s=floor.reject_jitter_s
+        )
         self._accounting.realms = settings.realms
         self._set_policy(settings)
         self._settings = settings

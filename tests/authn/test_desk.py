@@ -269,6 +269,24 @@ def test_once_failures_are_few_enough_left_passwords_are_checked_one_at_a_time()
     assert sorted(reasons) == sorted([Reason.WRONG_PASSWORD] + [Reason.LOCKED] * 4)
 
 
+def test_who_waits_for_a_check_is_not_judged_in_vain_meanwhile():
+    """Judging takes a transaction, and a flood at one name would have all of them judged anew after each check."""
+    world = World()
+    alice = world.enrol("alice")
+    desk, first_factor, _ = make_desk(world)
+    for number in range(6):
+        world.login("alice", b"wrong%06d" % number)
+    world.pass_time(30)
+    loaded, load = [], world.attempts.load
+    world.attempts.load = lambda requests: loaded.append(len(requests)) or load(requests)
+    for ticket in range(9):
+        desk.hand_in(ticket, world.request("alice", b"%d" % ticket + alice.code_at()), until=LATER)
+    for _ in range(9):
+        desk.work(0.0)
+    assert loaded == [1]
+    assert len(first_factor.asked) == 1
+
+
 def test_a_check_that_failed_leaves_room_for_fewer():
     """Two are checked, both may fail; then a third comes while one of them has."""
     world = World()

@@ -10,8 +10,9 @@ The bounds of `LockoutPolicy`, with its defaults:
   Another client is another tally: three clients there make three times as many.
 - From everywhere else together, at all clients: a bucket of 50, which empties once a day: 100 in any day, and 50 a day
   in the long run.
-- A login of the owner at the very place, at that client, forgets the failures there: 10 guesses more for each, since a
-  run that begins anew has at most 10 more than one guess for each 900 s, whenever it ends.
+- A login of the owner at the very place, at that client, forgets the failures in a row there: 10 guesses more for each,
+  since a run that begins anew has at most 10 more than one guess for each 900 s, whenever it ends. Not those of the
+  day: never more than 200 in any day, however often the owner logs in.
 
 A guess at a token of the time is one of 10^6, and right for 2 * window + 1 = 3 steps.
 """

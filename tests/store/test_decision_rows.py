@@ -495,11 +495,32 @@ def test_a_spent_code_cannot_be_made_good_in_the_database(desk, alice, edit):
 @pytest.mark.parametrize("edit", ["UPDATE tokens SET phase = 'pending'", "DELETE FROM tokens"])
 def test_who_had_a_token_is_not_taken_for_one_who_never_had(desk, alice, edit):
     """Else grace and a migration would let in with the password alone whom somebody has robbed of the token's row."""
-    Exemptions(desk.installation, "test").grant("alice", GRACE, UnixSeconds(desk.now + 60), "why", desk.now)
     desk.policy = Policy(keepers=(KeeperRule("old", alone_until=UnixSeconds(desk.now + 60)),))
     desk.edit(edit)
     assert desk.login("alice", "correct horse") == Reject(Reason.NO_TOKEN)
     assert desk.asked == []
+
+
+def test_grace_is_for_who_never_had_a_token(desk, alice):
+    """For others it would be granted, and do nothing."""
+    with pytest.raises(OperationError, match="alice has had a token"):
+        Exemptions(desk.installation, "test").grant("alice", GRACE, UnixSeconds(desk.now + 60), "why", desk.now)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        "UPDATE users SET enabled = 1 - enabled",
+        "INSERT INTO user_groups (user_id, name) VALUES (1, 'admins')",
+        "UPDATE users SET sealed_standing = NULL",
+    ],
+)
+def test_lists_tell_of_users_who_were_altered(desk, alice, edit):
+    users = Users(desk.installation, "test")
+    assert [(one.enabled, one.groups, one.altered) for one in users.all()] == [(True, (), False)]
+    desk.edit(edit)
+    assert [one.altered for one in users.all()] == [users.show("alice").altered] == [True]
+    assert users.show("alice").groups == ()
 
 
 def test_a_recovery_code_copied_in_the_database_is_one(desk, alice):

@@ -82,7 +82,9 @@ def test_an_older_database_is_refused_with_the_cure_and_left_alone(alice, tmp_pa
 def test_an_upgraded_database_keeps_its_users_clients_and_audit_and_lets_in(alice, tmp_path):
     path = tmp_path / "twinward.db"
     assert Database.revisions(path)[0] == "0001"
-    upgrade(path, tmp_path / "twinward.key")
+    upgrade(path, tmp_path / "twinward.key", tmp_path / "copy")
+    assert Database.revisions(tmp_path / "copy")[0] == "0001"
+    assert (tmp_path / "copy").stat().st_mode & 0o777 == 0o600
     found, wanted = Database.revisions(path)
     assert found == wanted
     installation = installations.reopen(tmp_path)
@@ -105,17 +107,34 @@ def test_an_upgrade_that_fails_leaves_the_database_as_it_was(alice, tmp_path, mo
         connection.execute("CREATE TABLE exemptions (x)")  # in the way of the new one
         connection.commit()
     with pytest.raises(Exception, match="exemptions"):
-        upgrade(path, tmp_path / "twinward.key")
+        upgrade(path, tmp_path / "twinward.key", tmp_path / "copy")
     assert Database.revisions(path)[0] == "0001"
     with closing(sqlite3.connect(path)) as connection:
         columns = [row[1] for row in connection.execute("PRAGMA table_info(users)")]
     assert "strangers_level" not in columns
 
 
-def test_a_row_that_was_altered_stops_the_upgrade_by_name(alice, tmp_path):
+@pytest.mark.parametrize(
+    ("edit", "told"),
+    [
+        ("UPDATE tokens SET digits = 8", "of user alice was altered"),
+        ("UPDATE tokens SET digits = 5", r"the parameters of token \w+ of user alice were altered"),
+        ("UPDATE tokens SET user_id = 99", r"token \w+ in the database belongs to no user"),
+    ],
+)
+def test_a_row_that_was_altered_stops_the_upgrade_by_name(alice, tmp_path, edit, told):
     with closing(sqlite3.connect(tmp_path / "twinward.db")) as connection:
-        connection.execute("UPDATE tokens SET digits = 8")
+        connection.execute(edit)
         connection.commit()
-    with pytest.raises(BrokenSealError, match="of user alice was altered"):
-        upgrade(tmp_path / "twinward.db", tmp_path / "twinward.key")
+    with pytest.raises(BrokenSealError, match=told):
+        upgrade(tmp_path / "twinward.db", tmp_path / "twinward.key", tmp_path / "copy")
     assert Database.revisions(tmp_path / "twinward.db")[0] == "0001"
+
+
+def test_a_key_that_does_not_fit_makes_no_copy(alice, tmp_path):
+    """A copy holds everything that the database does; tries with wrong keys must not leave one each."""
+    (tmp_path / "other.key").write_bytes(bytes(32))
+    (tmp_path / "other.key").chmod(0o600)
+    with pytest.raises(ConfigError):
+        upgrade(tmp_path / "twinward.db", tmp_path / "other.key", tmp_path / "copy")
+    assert not (tmp_path / "copy").exists()

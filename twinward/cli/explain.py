@@ -17,7 +17,8 @@ _TEXTS: dict[str, tuple[str, str]] = {
     ),
     Reason.USER_DISABLED: ("The user is disabled.", "`twinward user enable NAME` lets them in again."),
     Reason.LOCKED: (
-        "After too many failures in a row from here the user must wait; this login let nobody in, right or wrong.",
+        "After too many failures from here, in a row or over the day (failures_per_day), the user must wait; this login"
+        " let nobody in, right or wrong.",
         "Wait, or `twinward user unlock NAME`, or the user logs in with two codes in a row: one, then the next.",
     ),
     Reason.STRANGERS: (
@@ -41,14 +42,14 @@ _TEXTS: dict[str, tuple[str, str]] = {
         " field, without a blank. If this happens to everyone at one client, its input mode or shared secret is wrong.",
     ),
     Reason.WRONG_CODE: (
-        "The code belongs to no time step near the present, nor to one within reach.",
+        "The code belongs to no time step near the present, nor to one within reach that came after the last login.",
         "A typing error, or a code of another account in the app, or of an app that was set up anew.",
     ),
     Reason.CLOCK_OFF: (
         "The code is right for another time: the clock of the device is off.",
         "Let the phone set its clock by the network. `twinward token resync SERIAL` learns a constant offset from two"
-        " codes in a row; at a prompt the user is asked for the next code and it is learned there. If many users have"
-        " it, look at this server's clock: `twinward doctor`.",
+        " codes in a row. At a prompt a clock that is behind is learned from the next code, if the user has come from"
+        " there before. If many users have it, look at this server's clock: `twinward doctor`.",
     ),
     Reason.WRONG_PERIOD: (
         "The app makes codes of another period than the token has: it ignored that setting of the QR code.",

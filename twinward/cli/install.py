@@ -96,7 +96,11 @@ def check_config(console: Console, as_json: bool) -> None:
     settings = console.settings()
     for named in settings.first_factors.values():
         build(named, settings).checker.close()
-    cases = f"; {settings.policy_cases} policy cases hold" if settings.policy_cases else ""
+    cases = (
+        f"; {settings.policy_cases} policy case{'s hold' if settings.policy_cases > 1 else ' holds'}"
+        if settings.policy_cases
+        else ""
+    )
     show(
         {
             "config": str(settings.path),

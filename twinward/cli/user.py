@@ -270,6 +270,8 @@ def _password_of(row: dict[str, str], settings: Settings) -> PasswordHash | None
 
 
 def _standing(one: UserSummary) -> str:
+    if one.altered:
+        return "altered"
     if not one.enabled:
         return "disabled"
     if one.locked_until is not None and one.locked_until > now():
