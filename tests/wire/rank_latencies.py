@@ -166,7 +166,7 @@ class Cast:
         self._wrong_code = itertools.cycle(self._add("guesser", max(2, tries // 2)))
         self._no_code = itertools.cycle(self._add("forgetter", max(2, tries // 2)))
         self._nul = itertools.cycle(self._add("nul", few))
-        self._locked = itertools.cycle(self._add("locked", few))
+        self._locked = itertools.cycle(self._add("locked", max(2, tries)))  # one code each: two in a row would let in
         disabled = self._add("disabled", few)
         for person in disabled:
             Users(self._installation, "rank").set_enabled(person.name, False, installations.now())
