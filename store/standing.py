@@ -2,9 +2,10 @@
 
     inside = flags (1 octet: 1 enabled, 2 enrolled) | groups, joined by U+001F
 
-The columns beside it are for lists and reports. Who can write to the database
-cannot enable somebody, put them into a group that another first factor or
-another rule is for, or make them look like somebody who never had a token.
+The columns beside it are for reports. Who can write to the database cannot
+enable somebody, put them into a group that another first factor or another rule
+is for, or make them look like somebody who never had a token; unless by an older
+value of this very row, which opens as it did then.
 """
 
 from dataclasses import dataclass
