@@ -178,9 +178,9 @@ class Cast:
         connection = sqlite3.connect(folder / "twinward.db")
         with connection:
             connection.execute(
-                "INSERT INTO tallies (user_id, client_id, place, failures, locked_until) SELECT u.id, c.id, '', 105, ?"
-                " FROM users u, nas_clients c WHERE u.username LIKE 'locked%'",
-                (time.time() + 86000,),
+                "INSERT INTO tallies (user_id, client_id, place, failures, locked_until, updated_at)"
+                " SELECT u.id, c.id, '', 105, ?, ? FROM users u, nas_clients c WHERE u.username LIKE 'locked%'",
+                (time.time() + 86000, time.time()),  # without the last the server would forget it as long over
             )
         connection.close()
 
