@@ -233,10 +233,9 @@ class Server:
             self._keepers = settings.policy.keepers
         elif settings.policy.keepers != self._keepers:
             changed.append("password")
-        floor = self._built_by.handler  # how long a first factor may take was made to fit it
-        self._handler.settings = replace(
-            settings.handler, reject_delay_s=floor.reject_delay_s, reject_jitter_s=floor.reject_jitter_s
-        )
+        # How long a first factor may take was made to fit the floor.
+        floor, jitter = self._built_by.handler.reject_delay_s, self._built_by.handler.reject_jitter_s
+        self._handler.settings = replace(settings.handler, reject_delay_s=floor, reject_jitter_s=jitter)
         self._accounting.realms = settings.realms
         self._set_policy(settings)
         self._settings = settings

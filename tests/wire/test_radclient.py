@@ -1,7 +1,9 @@
 """FreeRADIUS's own client against the running server."""
 
 import signal
+import sqlite3
 import subprocess
+import time
 
 import pytest
 from support import installations
@@ -137,9 +139,6 @@ def test_sigterm_answers_what_is_under_way(alice, folder):
 
 def until_audited(folder, event):
     """Wait until the audit table tells of an event."""
-    import sqlite3
-    import time
-
     until = time.monotonic() + 10
     while time.monotonic() < until:
         connection = sqlite3.connect(folder / "twinward.db")
@@ -161,3 +160,14 @@ def test_sighup_takes_over_good_settings_and_refuses_faulty_ones(alice, folder, 
     daemon.signal(signal.SIGHUP)
     daemon.wait_for("settings read again")
     assert radclient(daemon.port, "alice", alice.typed(-100)).reply == "Access-Accept"
+
+
+def test_a_lower_floor_waits_for_the_restart(alice, folder, daemon):
+    """How long a first factor may take was made to fit the old one; a wrong password could be refused too late."""
+    path = folder / "twinward.toml"
+    path.write_text(path.read_text().replace("reject_delay_s = 0.3", "reject_delay_s = 0.05"))
+    daemon.signal(signal.SIGHUP)
+    daemon.wait_for("restart to change radius")
+    began = time.monotonic()
+    assert radclient(daemon.port, "alice", "x").reply == "Access-Reject"
+    assert time.monotonic() - began >= 0.3
