@@ -480,13 +480,18 @@ def test_the_prompt_for_our_code_comes_after_the_questions_of_another_server(mem
         assert asked.packet_code == ACCEPT
 
 
-def test_until_a_date_the_old_server_alone_lets_in_who_has_no_token_here(member, serve_old, upstream):
+def test_until_a_date_the_old_server_alone_lets_in_who_has_no_token_here(member, installation, serve_old, upstream):
+    """A name that is not plain may fold to one of somebody enrolled; it needs a user here, without a token."""
     alice = member(*ALICE)
     daemon = serve_old('alone_until = "2099-12-31"')
     with Nas(daemon.port) as nas:
         asked = ask(nas, "bob", BOB[1])
         assert question_of(asked) == "Bobs Code: "
         assert ask(nas, "bob", BOB[2], asked.first(STATE)).packet_code == ACCEPT
+        before = upstream.requests
+        assert ask(nas, *JUERGEN).packet_code == REJECT
+        assert upstream.requests == before
+        Users(installation, "test").add(NewUser(JUERGEN[0]), installations.now())
         assert ask(nas, *JUERGEN).packet_code == ACCEPT
         assert ask(nas, "bob", "wrong").packet_code == REJECT
         before = upstream.requests
