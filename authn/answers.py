@@ -7,7 +7,7 @@ from authn.case import Case
 from authn.challenge import Conversation, FoundCode, Opening
 from authn.credentials import answer
 from authn.decision import Answer, Decision
-from authn.diagnosis import diagnose, find_far_code
+from authn.diagnosis import diagnose
 from authn.first_factor import AskFirstFactor
 from authn.first_round import judge_password
 from authn.matching import Match, expected_step, is_repeat
@@ -106,13 +106,13 @@ def _judge_wrong_code(case: Case, opening: Opening) -> Decision:
     Not one of the future: it would tell a guesser which code to come back with.
     Nor for a stranger: two codes that were seen over a shoulder are in a row, too.
     """
-    request, account = case.request, case.account
-    diagnosis = diagnose(request, account, case.modes, case.policy)
-    may_learn = opening.password_held and opening.found is None and not request.client.rules.uniform_challenge
+    diagnosis = diagnose(case.request, case.account, case.modes, case.policy)
+    is_uniform = case.request.client.rules.uniform_challenge
+    may_learn = opening.password_held and opening.found is None and not is_uniform
     if may_learn and not case.is_stranger and _is_of_same_password(case, opening):
-        far = find_far_code(request, account, case.modes, case.policy)
+        far = diagnosis.far
         if far is not None and far.offset < 0:
-            return asked_for_next_code(case, diagnosis, FoundCode(far.token_id, far.step))
+            return asked_for_next_code(case, diagnosis, FoundCode(far.token.id, far.step))
     return failed_by_code(case, diagnosis)
 
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 
 from authn.account import Account, RecoveryCode
 from authn.client import InputMode
+from authn.credentials import Credentials
 from authn.decision import NO_TRACE, SpendExemption, Trace, WithoutSpend
 from authn.exemption import Exemption, ExemptionKind
 from authn.first_factor import OWN_STORE, CheckedPassword, Keeper
 from authn.instants import UnixSeconds
-from authn.matching import Match, find_code, guess_fingerprint, readings_of
-from authn.otp import HotpParameters
+from authn.matching import Match, find_code, guess_fingerprint, typed_codes
 from authn.places import place_of
 from authn.policy import KeeperRule, Policy, Rule
 from authn.recovery import TypedRecoveryCode, find, readings
@@ -181,14 +181,11 @@ class Case:
             return NO_TRACE
         offset = period_s = split = None
         if self.match is not None:
-            credentials, parameters = self.match.credentials, self.match.token.parameters
             offset = self.match.offset_at(self.now)
-            period_s = None if isinstance(parameters, HotpParameters) else parameters.period_s
-            password = b"" if credentials.password is None else credentials.password.reveal()
-            split = (len(password), len(credentials.code))
+            period_s = self.match.token.parameters.period_s
+            split = _split(self.match.credentials)
         elif self.recovery is not None:
-            typed = self.recovery.typed
-            split = (0 if typed.password is None else len(typed.password), len(typed.code))
+            split = _split(self.recovery.typed)
         return Trace(
             self.rule.name,
             "" if checked is None else checked.keeper.name,
@@ -201,11 +198,8 @@ class Case:
 
     def split_of_wrong_code(self) -> tuple[int, int] | None:
         """How a field without a right code would be read, in octets."""
-        for token in self.account.tokens:
-            for credentials in readings_of(self.request, self.modes, token.parameters.digits):
-                password = credentials.password
-                return (0 if password is None else len(password), len(credentials.code))
-        return None
+        typed = next(typed_codes(self.request, self.account, self.modes), None)
+        return None if typed is None else _split(typed[1])
 
     @property
     def _is_no_alias(self) -> bool:
@@ -245,6 +239,11 @@ def open_case(request: AccessRequest, account: Account, checked: CheckedPassword
     if match is None and account.id is not None and case.is_asked_at_a_prompt and (case.is_delayed or case.is_shut_out):
         return replace(case, match=find_code(request, account, case.unlock_modes, policy, case.window))
     return case
+
+
+def _split(typed: Credentials | TypedRecoveryCode) -> tuple[int, int]:
+    """Octets of the password, and of the code."""
+    return (0 if typed.password is None else len(typed.password), len(typed.code))
 
 
 def _window(policy: Policy, rule: Rule) -> int:

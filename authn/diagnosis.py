@@ -3,9 +3,9 @@
 None of it lets anybody in. Tokens and readings are all looked at.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from authn.account import Account, Token, TokenId
+from authn.account import Account, Token
 from authn.client import InputMode
 from authn.credentials import Credentials
 from authn.instants import UnixSeconds
@@ -22,7 +22,7 @@ COMMON_PERIODS_S = (30, 60)
 class FarCode:
     """An unspent code outside the window, but within reach."""
 
-    token_id: TokenId
+    token: Token
     step: TimeStep
     offset: int  # steps between the code and the present
     credentials: Credentials
@@ -33,13 +33,15 @@ class Diagnosis:
     """A reason, and by how much: `offset` in steps of `period_s` seconds.
 
     `credentials` are the field read so that it holds a code of this user, though
-    none that is good now.
+    none that is good now. `far` is the unspent code of another time that was typed,
+    whatever the reason.
     """
 
     reason: Reason
     offset: int | None = None
     period_s: int | None = None
     credentials: Credentials | None = None
+    far: FarCode | None = None
 
 
 def diagnose(request: AccessRequest, account: Account, modes: tuple[InputMode, ...], policy: Policy) -> Diagnosis:
@@ -52,16 +54,15 @@ def diagnose(request: AccessRequest, account: Account, modes: tuple[InputMode, .
     for token, credentials in typed_codes(request, account, modes):
         if isinstance(token.parameters, TotpParameters):
             found = _of_other_period(token, token.parameters, credentials, request.received, policy) or found
-    far = find_far_code(request, account, modes, policy)
+    far = _find_far_code(request, account, modes, policy)
     if found.reason is Reason.WRONG_CODE and far is not None:
-        return Diagnosis(Reason.CLOCK_OFF, far.offset, _period_of(account, far.token_id), far.credentials)
-    return found
+        found = Diagnosis(Reason.CLOCK_OFF, far.offset, far.token.parameters.period_s, far.credentials)
+    return replace(found, far=far)
 
 
-def find_far_code(
+def _find_far_code(
     request: AccessRequest, account: Account, modes: tuple[InputMode, ...], policy: Policy
 ) -> FarCode | None:
-    """The unspent code of another time that was typed, or None."""
     found = None
     for token, credentials in typed_codes(request, account, modes):
         if isinstance(token.parameters, HotpParameters):
@@ -72,7 +73,7 @@ def find_far_code(
             steps = steps_around(here, policy.reach)
         step = match_step(token.seed, credentials.code, token.parameters, steps)
         if step is not None and step > token.last_step:
-            found = FarCode(token.id, step, step - here, credentials)
+            found = FarCode(token, step, step - here, credentials)
     return found
 
 
@@ -88,8 +89,3 @@ def _of_other_period(
         if match_step(token.seed, credentials.code, other, steps) is not None:
             return Diagnosis(Reason.WRONG_PERIOD, None, period_s, credentials)
     return None
-
-
-def _period_of(account: Account, token_id: TokenId) -> int | None:
-    parameters = next(token.parameters for token in account.tokens if token.id == token_id)
-    return parameters.period_s if isinstance(parameters, TotpParameters) else None

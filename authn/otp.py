@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NewType
+from typing import ClassVar, NewType
 
 from authn.instants import UnixSeconds
 from authn.secret import Seed
@@ -57,6 +57,7 @@ class TotpParameters:
 class HotpParameters:
     """How a token that counts its codes makes them. Raises ValueError for values no token has."""
 
+    period_s: ClassVar[None] = None
     digits: int = 6
     algorithm: Algorithm = Algorithm.SHA1
 

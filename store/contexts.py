@@ -4,14 +4,13 @@ Whatever a rule reads from a row besides the sealed value belongs in here, so
 that changing it in the database makes the value fail to open.
 """
 
-from authn.otp import HotpParameters, OtpParameters
+from authn.otp import OtpParameters
 from store.keyring import context
 
 
 def seed_context(user_id: int, username: str, serial: str, phase: str, parameters: OtpParameters) -> bytes:
     """A seed belongs to one token of one user, in one phase, with its parameters."""
-    beat = "counter" if isinstance(parameters, HotpParameters) else parameters.period_s
-    shape = f"{beat}/{parameters.digits}/{parameters.algorithm}"
+    shape = f"{parameters.period_s or 'counter'}/{parameters.digits}/{parameters.algorithm}"
     return context("tokens", "sealed_seed", user_id, username, serial, phase, shape)
 
 

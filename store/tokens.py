@@ -73,6 +73,11 @@ class NewToken:
     confirmed: bool = False
     counter: int = 0
 
+    @property
+    def phase(self) -> str:
+        """Where its life begins."""
+        return "active" if self.confirmed else "pending"
+
 
 class Tokens(UserOperations):
     """The operations on tokens."""
@@ -82,8 +87,7 @@ class Tokens(UserOperations):
         with self._database.write() as connection:
             user = self._get(connection, name)
             serial = insert_token(self._installation, connection, UserId(user.id), user.username, token, now)
-            phase = _phase(token)
-            self._audit(connection, now, f"token.{phase}", user.username, token=serial)
+            self._audit(connection, now, f"token.{token.phase}", user.username, token=serial)
             return serial
 
     def confirm(self, serial: str, code: str, now: UnixSeconds) -> None:
@@ -190,7 +194,7 @@ def insert_token(
     if not MIN_SEED_OCTETS <= len(token.seed) <= MAX_SEED_OCTETS:
         raise OperationError(f"a seed has {MIN_SEED_OCTETS} to {MAX_SEED_OCTETS} octets, this one {len(token.seed)}")
     serial = new_serial()
-    phase, parameters = _phase(token), token.parameters
+    phase, parameters = token.phase, token.parameters
     last_step = TimeStep(token.counter - 1 if isinstance(parameters, HotpParameters) else 0)
     place = seed_context(user_id, username, serial, phase, parameters)
     connection.execute(
@@ -199,7 +203,7 @@ def insert_token(
             user_id=user_id,
             phase=phase,
             sealed_seed=installation.keyring.seal(token.seed, place),
-            period_s=0 if isinstance(parameters, HotpParameters) else parameters.period_s,
+            period_s=parameters.period_s or 0,
             digits=parameters.digits,
             algorithm=parameters.algorithm.value,
             drift=0,
@@ -261,10 +265,6 @@ def _why_not(seed: Seed, code: str, parameters: OtpParameters, now: UnixSeconds)
                             f" --digits {digits} --algorithm {algorithm}, or use another app"
                         )
     return "this code does not belong to the token; check the clock of the phone and try again"
-
-
-def _phase(token: NewToken) -> str:
-    return "active" if token.confirmed else "pending"
 
 
 def _get_token(connection: Connection, serial: str) -> tuple[Row[tuple[object, ...]], Username]:

@@ -15,6 +15,7 @@ from authn.request import NOBODY, Username
 from store import schema
 from store.contexts import verifier_context
 from store.passwords import PasswordHash
+from store.recovery_codes import codes_left
 from store.standing import Standing, checked_group
 from store.tokens import NewToken, TokenSummary, insert_token, tokens_of
 from store.user_operations import UserOperations, find_user, forget_guesses, open_standing, write_standing
@@ -124,10 +125,6 @@ class Users(UserOperations):
             places = connection.execute(
                 select(rows).where(rows.c.user_id == user.id).order_by(rows.c.last_at.desc())
             ).all()
-            codes = schema.recovery_codes
-            left = connection.execute(
-                select(func.count()).select_from(codes).where(codes.c.user_id == user.id)
-            ).scalar_one()
             return UserSummary(
                 Username(user.username),
                 standing.enabled,
@@ -137,7 +134,7 @@ class Users(UserOperations):
                 tokens_of(connection, UserId(user.id)),
                 UnixSeconds(locked_until) if locked_until else None,
                 tuple(KnownPlace(row.place, UnixSeconds(row.first_at), UnixSeconds(row.last_at)) for row in places),
-                left,
+                codes_left(connection, UserId(user.id)),
                 altered,
             )
 
@@ -186,8 +183,7 @@ class Users(UserOperations):
         self._audit(connection, now, "user.added", username, groups=groups)
         if user.token is not None:
             serial = insert_token(self._installation, connection, user_id, username, user.token, now)
-            phase = "active" if user.token.confirmed else "pending"
-            self._audit(connection, now, f"token.{phase}", username, token=serial)
+            self._audit(connection, now, f"token.{user.token.phase}", username, token=serial)
         return username
 
     def _write_groups(self, connection: Connection, user_id: UserId, groups: Iterable[str]) -> list[str]:

@@ -188,7 +188,7 @@ def resync(console: Console, serial: str, codes_file: str | None, as_json: bool)
 
 
 def _form(parameters: OtpParameters) -> str:
-    beat = "counted" if isinstance(parameters, HotpParameters) else f"{parameters.period_s} s"
+    beat = "counted" if parameters.period_s is None else f"{parameters.period_s} s"
     return f"{parameters.digits} digits, {beat}, {parameters.algorithm}"
 
 
@@ -198,7 +198,7 @@ def _facts(one: TokenSummary) -> dict[str, Any]:
         "serial": one.serial,
         "phase": one.phase,
         "kind": "hotp" if isinstance(parameters, HotpParameters) else "totp",
-        "period": None if isinstance(parameters, HotpParameters) else parameters.period_s,
+        "period": parameters.period_s,
         "digits": parameters.digits,
         "algorithm": parameters.algorithm,
         "drift": one.drift,
