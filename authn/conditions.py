@@ -1,7 +1,6 @@
 """What a rule asks of a login: who, where, from where, when. Every condition that is set must hold."""
 
 from dataclasses import dataclass
-from ipaddress import ip_network
 
 from authn.client import Network
 from authn.places import Address
@@ -82,8 +81,3 @@ def _is_in(address: Address | None, networks: tuple[Network, ...]) -> bool:
     return address is not None and any(
         address.version == network.version and address in network for network in networks
     )
-
-
-def read_network(text: str) -> Network:
-    """A network or an address. Raises ValueError."""
-    return ip_network(text)

@@ -8,6 +8,7 @@ from authn.diagnosis import diagnose
 from authn.first_factor import AskFirstFactor, CheckedPassword, Finding
 from authn.matching import Match
 from authn.outcomes import (
+    WOULD_BE_ASKED,
     accepted,
     accepted_alone,
     accepted_by_found_code,
@@ -140,5 +141,5 @@ def _would_be(case: Case, alone: Alone) -> str | None:
     if not case.has_token:
         return Reason.NO_TOKEN
     if InputMode.CHALLENGE in case.modes:
-        return "prompt"
+        return WOULD_BE_ASKED
     return diagnose(case.request, account, case.modes, case.policy).reason

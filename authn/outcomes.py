@@ -28,6 +28,8 @@ from authn.verdict import Accept, Challenge, Prompt, Reason, RecoveryCodeUsed, R
 
 WOULD_BE_LET_IN = "accept"
 """What enforcement would have come to for a login at a client in shadow mode that had its code."""
+WOULD_BE_ASKED = "prompt"
+"""Likewise for one by a user with a token, at a client that asks for codes at a prompt."""
 
 
 _TELLS_OF_THE_USER = frozenset(

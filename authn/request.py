@@ -65,7 +65,7 @@ def canonical_username(octets: bytes, *, realms: frozenset[str] = NO_REALMS, cha
         text = decode_text(octets, charset)
         if text is None:
             return NOBODY
-        name = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+        name = fold(text)
     if not name.isprintable() or name != name.strip():
         return NOBODY
     name = name.rpartition("\\")[2]
@@ -74,6 +74,11 @@ def canonical_username(octets: bytes, *, realms: frozenset[str] = NO_REALMS, cha
         if at and realm in realms:
             name = user
     return Username(name) if name == name.strip() and len(name.encode()) <= MAX_USERNAME_OCTETS else NOBODY
+
+
+def fold(text: str) -> str:
+    """Case and compatibility forms folded, in a form that folds to itself."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
 
 
 def decode_text(octets: bytes, charset: str | None) -> str | None:

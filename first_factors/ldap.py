@@ -43,6 +43,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from authn.first_factor import AskFirstFactor, CheckedPassword, Finding
+from authn.request import fold
 from authn.secret import Password
 
 with warnings.catch_warnings():
@@ -225,18 +226,13 @@ def _escape(text: str) -> str:
     return "".join(chr(octet) if octet in _PLAIN_OCTETS else f"\\{octet:02x}" for octet in text.encode())
 
 
-def _fold(name: str) -> str:
-    """As `authn.request.canonical_username` folds: two names that differ after it are two users."""
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
-
-
 def _has_accents(name: str) -> bool:
     return any(unicodedata.combining(character) for character in unicodedata.normalize("NFKD", name))
 
 
 def _fill(template: str, username: str) -> str | None:
     """The name to bind with, or None for a user name that may stand for somebody else's there."""
-    if username != _fold(username) or username != " ".join(username.split()):
+    if username != fold(username) or username != " ".join(username.split()):
         return None
     if not username.isprintable() or _MAPPED_TO_NOTHING.search(username):
         return None
@@ -540,7 +536,7 @@ class LdapFirstFactor:
         entry = answer.entries[0]
         if not entry.dn or not entry.values:
             raise _NotHeardError(f"{server.url}: the search account may not read {attributes}; let it")
-        if question.username not in map(_fold, entry.values):
+        if question.username not in map(fold, entry.values):
             _log.info("%s found another name for user %s; that is not the same user", server.url, question.user_id)
             return Finding.FAILED
         return entry.dn

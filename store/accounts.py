@@ -102,7 +102,7 @@ class AccountReader:
 
     def _account(self, request: AccessRequest, rows: list[_Row]) -> Account:
         row = rows[0]
-        place_strangers = _bucket(row[8], row[9])
+        place_strangers = bucket_of(row[8], row[9])
         answers = 0 if request.conversation is None else self._answers(request.conversation.id)
         if row[1] is None:
             return self._unknown(request, place_strangers, answers)
@@ -125,7 +125,7 @@ class AccountReader:
             standing.groups,
             answers,
             None if row[7] is None else UnixSeconds(row[7]),
-            _bucket(row[4], row[5]),
+            bucket_of(row[4], row[5]),
             place_strangers,
             self._recovery_codes(user_id, username) if _may_hold_recovery_code(request) else (),
             exemptions,
@@ -138,7 +138,7 @@ class AccountReader:
         strangers = NO_BUCKET
         if self.with_unknown_names and request.username != NOBODY:
             found = self._execute(_SELECT_NAME_STRANGERS, (request.client.id, place_of_name(request))).fetchone()
-            strangers = NO_BUCKET if found is None else _bucket(*found)
+            strangers = NO_BUCKET if found is None else bucket_of(*found)
         if place_strangers is strangers is NO_BUCKET and not answers:
             return DECOY
         return replace(DECOY, place_strangers=place_strangers, strangers=strangers, answers=answers)
@@ -210,14 +210,15 @@ def place_of_name(request: AccessRequest) -> str:
     return f"\x1f{request.username}"[:MAX_PLACE_OCTETS]
 
 
-def _bucket(level: float | None, at: float | None) -> Bucket:
+def bucket_of(level: float | None, at: float | None) -> Bucket:
+    """The bucket in two columns of a row; an empty one where they hold none."""
     return Bucket(level, UnixSeconds(at or 0.0)) if level else NO_BUCKET
 
 
 def _tally(row: _Row) -> Tally:
     failures, locked_until, last_guess, token_id, step, shown_at, unlock_tries, day_level, day_at = row
     first_code = None if step is None else FirstCode(token_id, TimeStep(step), UnixSeconds(shown_at))
-    day = _bucket(day_level, day_at)
+    day = bucket_of(day_level, day_at)
     return Tally(failures, UnixSeconds(locked_until), last_guess or b"", first_code, unlock_tries, day)
 
 

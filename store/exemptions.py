@@ -16,6 +16,7 @@ from authn.request import Username
 from authn.secret import Secret
 from store import schema
 from store.contexts import exemption_context
+from store.nas_clients import get_client
 from store.user_operations import UserOperations, new_serial, open_standing
 
 MAX_BYPASS_S = 7 * 86400
@@ -73,7 +74,7 @@ class Exemptions(UserOperations):
             user = self._get(connection, name)
             if kind is ExemptionKind.GRACE and open_standing(self._keyring, user).enrolled:
                 raise OperationError(f"{user.username} has had a token; grace is for who never had, see `bypass grant`")
-            client_id = None if client is None else _client_id(connection, client)
+            client_id = None if client is None else get_client(connection, client).id
             end = int(until)
             place = exemption_context(user.id, user.username, serial, kind.value, client_id, end, logins)
             connection.execute(
@@ -128,14 +129,6 @@ def _note_latest_end(connection: Connection, user_id: int) -> None:
     rows = schema.exemptions
     latest = select(func.max(rows.c.until)).where(rows.c.user_id == user_id).scalar_subquery()
     connection.execute(update(schema.users).where(schema.users.c.id == user_id).values(exempt_until=latest))
-
-
-def _client_id(connection: Connection, name: str) -> int:
-    clients = schema.nas_clients
-    found = connection.execute(select(clients.c.id).where(clients.c.name == name)).scalar_one_or_none()
-    if found is None:
-        raise OperationError(f"there is no client {name}; `twinward client list` shows them")
-    return int(found)
 
 
 def _granted() -> Select[Any]:

@@ -12,7 +12,6 @@ another row, does not open.
 import hmac
 import os
 import secrets
-import stat
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,6 +22,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from authn.errors import BrokenSealError, ConfigError, UnknownKeyError
 from authn.secret import Secret
+from store.private_files import read_private_file
 
 Sealed = NewType("Sealed", bytes)
 KeyId = NewType("KeyId", int)
@@ -140,20 +140,15 @@ def create_key_file(path: Path) -> KeyEncryptionKey:
 
 def read_key_file(path: Path) -> KeyEncryptionKey:
     """Read the KEK. Raises ConfigError: unreadable, readable for others, or not a key file."""
+    cure = "; restore it from its backup"
     try:
-        with path.open(encoding="ascii") as file:
-            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-            text = file.read(256)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot read the key file: {error.strerror}; restore it from its backup") from error
+        text = read_private_file(path, "the key file", 256, cure=cure).decode("ascii")
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: this is not a twinward key file; restore it from its backup") from error
-    if mode & 0o077:
-        raise ConfigError(f"{path}: the key file can be read by others (mode {mode:04o}); run: chmod 600 {path}")
+        raise ConfigError(f"{path}: this is not a twinward key file{cure}") from error
     try:
         octets = b64decode(text.removeprefix(_KEY_FILE_PREFIX).strip(), validate=True)
     except ValueError:
         octets = b""
     if not text.startswith(_KEY_FILE_PREFIX) or len(octets) != KEY_OCTETS:
-        raise ConfigError(f"{path}: this is not a twinward key file; restore it from its backup")
+        raise ConfigError(f"{path}: this is not a twinward key file{cure}")
     return KeyEncryptionKey(octets)

@@ -80,7 +80,7 @@ class NasClients:
     def remove(self, name: str, now: UnixSeconds) -> None:
         """Remove a client and what was kept for it."""
         with self._database.write() as connection:
-            row = _get(connection, name)
+            row = get_client(connection, name)
             connection.execute(delete(schema.nas_clients).where(schema.nas_clients.c.id == row.id))
             self._changed(connection, now, "client.removed", name)
 
@@ -116,7 +116,7 @@ class NasClients:
         """
         _refuse_short(shared_secret)
         with self._database.write() as connection:
-            row = _get(connection, name)
+            row = get_client(connection, name)
             client = self._client(connection, row)
             if keep_old_until is not None and not client.needs_signed_requests:
                 raise OperationError(
@@ -139,7 +139,7 @@ class NasClients:
         """Forget what strangers have failed at a client, from whatever network; returns from how many."""
         rows = schema.place_strangers
         with self._database.write() as connection:
-            client = _get(connection, name)
+            client = get_client(connection, name)
             emptied = connection.execute(delete(rows).where(rows.c.client_id == client.id)).rowcount
             self._audit(connection, now, "client.strangers_forgotten", name, networks=emptied)
             return emptied
@@ -147,7 +147,7 @@ class NasClients:
     def end_old_secret(self, name: str, now: UnixSeconds) -> None:
         """Accept only the newest shared secret from now on."""
         with self._database.write() as connection:
-            row = _get(connection, name)
+            row = get_client(connection, name)
             ages = _ages(connection, row.id)
             if len(ages) < MAX_SHARED_SECRETS:
                 raise OperationError(f"client {name} has one shared secret only")
@@ -157,12 +157,12 @@ class NasClients:
     def secret_ages(self, name: str) -> list[SecretAge]:
         """The shared secrets of a client by age, the newest first."""
         with self._database.read() as connection:
-            return _ages(connection, _get(connection, name).id)
+            return _ages(connection, get_client(connection, name).id)
 
     def show(self, name: str) -> NasClient:
         """One client."""
         with self._database.read() as connection:
-            return self._client(connection, _get(connection, name))
+            return self._client(connection, get_client(connection, name))
 
     def all(self) -> list[NasClient]:
         """Every client by name. Raises BrokenSealError naming a client whose row was altered."""
@@ -227,7 +227,7 @@ class NasClients:
 
     def _write_rules(self, connection: Connection, name: str, rules: ClientRules, now: UnixSeconds, event: str) -> None:
         """Write other rules and seal the secrets to them."""
-        row = _get(connection, name)
+        row = get_client(connection, name)
         client, ages = self._client(connection, row), _ages(connection, row.id)
         for one in client.shared_secrets:
             self._refuse_ambiguity(connection, name, client.network, one.secret, rules)
@@ -239,7 +239,7 @@ class NasClients:
         connection.execute(
             update(schema.nas_clients).where(schema.nas_clients.c.id == row.id).values(rules=to_text(rules))
         )
-        row = _get(connection, name)
+        row = get_client(connection, name)
         for age, one in zip(ages, client.shared_secrets, strict=True):
             until = None if age.until is None else int(age.until)
             self._insert_secret(connection, row, age.number, one.secret, age.created_at, until)
@@ -306,7 +306,8 @@ def _find(connection: Connection, name: str) -> Row[tuple[object, ...]] | None:
     return connection.execute(select(schema.nas_clients).where(schema.nas_clients.c.name == name)).one_or_none()
 
 
-def _get(connection: Connection, name: str) -> Row[tuple[object, ...]]:
+def get_client(connection: Connection, name: str) -> Row[tuple[object, ...]]:
+    """The row of a client. Raises OperationError."""
     row = _find(connection, name)
     if row is None:
         raise OperationError(f"there is no client {name}; `twinward client list` shows them")

@@ -2,7 +2,7 @@
 
 import secrets
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 
 from authn import recovery
 from authn.account import UserId
@@ -54,8 +54,12 @@ class RecoveryCodes(UserOperations):
 
     def left(self, name: str) -> int:
         """How many are unused."""
-        rows = schema.recovery_codes
         with self._database.read() as connection:
-            user = self._get(connection, name)
-            query = select(func.count()).select_from(rows).where(rows.c.user_id == user.id)
-            return int(connection.execute(query).scalar_one())
+            return codes_left(connection, UserId(self._get(connection, name).id))
+
+
+def codes_left(connection: Connection, user_id: UserId) -> int:
+    """How many recovery codes of a user are unused."""
+    rows = schema.recovery_codes
+    query = select(func.count()).select_from(rows).where(rows.c.user_id == user_id)
+    return int(connection.execute(query).scalar_one())

@@ -6,12 +6,12 @@ from authn.account import Account, UserId
 from authn.decision import Answer, Decision, Spend, SpendExemption, SpendRecoveryCode, SpendStep, WithoutSpend
 from authn.errors import StoreError
 from authn.instants import UnixSeconds
-from authn.lockout import NO_BUCKET, NO_FAILURES, Bucket, Tally
+from authn.lockout import NO_BUCKET, NO_FAILURES, Tally
 from authn.places import known_place_of, place_of
 from authn.ports import Settlement
 from authn.request import AccessRequest
 from authn.verdict import Accept, Reason, Reject, Verdict
-from store.accounts import Execute, place_of_name
+from store.accounts import Execute, bucket_of, place_of_name
 
 _COUNT_ANSWER = """
 INSERT INTO conversations (id, answers, expires) VALUES (?, ?, ?)
@@ -147,8 +147,9 @@ def _write_strangers(execute: Execute, decision: Decision, request: AccessReques
     if decision.place_strangers is not None:
         place = (request.client.id, place_of(request.station))
         row = execute(_SELECT_PLACE_STRANGERS, place).fetchone()
-        bucket = NO_BUCKET if row is None else Bucket(row[0], UnixSeconds(row[1]))
-        bucket = bucket.with_one_more(request.received, decision.place_strangers)
+        bucket = (NO_BUCKET if row is None else bucket_of(*row)).with_one_more(
+            request.received, decision.place_strangers
+        )
         execute(_SET_PLACE_STRANGERS, (*place, bucket.level, bucket.at))
 
 

@@ -6,12 +6,10 @@ from sqlalchemy import select
 
 from authn.client import ClientId
 from authn.instants import UnixSeconds
-from authn.outcomes import WOULD_BE_LET_IN
+from authn.outcomes import WOULD_BE_ASKED, WOULD_BE_LET_IN
 from authn.request import Username
 from store import schema
 from store.engine import Database
-
-PROMPT = "prompt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +24,7 @@ class ShadowOutcome:
     @property
     def is_ready(self) -> bool:
         """Whether this user would have got in, or been asked for a code by a client that asks."""
-        return self.outcome in (WOULD_BE_LET_IN, PROMPT)
+        return self.outcome in (WOULD_BE_LET_IN, WOULD_BE_ASKED)
 
 
 def shadow_outcomes(database: Database, client_id: ClientId) -> list[ShadowOutcome]:

@@ -52,7 +52,6 @@ class Settings:
         self.listen = tuple(parse_address(text) for text in radius.listen)
         self.accounting_listen = tuple(parse_address(text, ACCOUNTING_PORT) for text in radius.accounting_listen)
         self.radius = radius
-        self.reject_delay_s = radius.reject_delay_s
         self.realms = frozenset(canonical_username(realm.encode()) for realm in login.realms)
         self.dictionary = BUILT_IN
         for name in radius.dictionaries:

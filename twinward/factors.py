@@ -1,7 +1,6 @@
 """Builds the first factors of a configuration: each with its threads, all behind one router."""
 
 import logging
-import os
 import threading
 import time
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from radius_server.handler import Pending
 from store.installation import Installation
 from store.own_passwords import OwnPasswords
 from store.passwords import Passwords
+from store.private_files import read_private_file
 from twinward.addresses import parse_address
 from twinward.config import ANSWERED_WITHIN, NamedFirstFactor, Settings
 from twinward.sections import LdapSection, PamSection, UpstreamSection
@@ -54,7 +54,9 @@ def make_router(settings: Settings, installation: Installation) -> Router[Waitin
     inbox: Inbox[Waiting[Pending]] = Inbox()
     own = OwnPasswords(Passwords(settings.hashing), installation.keyring)
     pools = {
-        OWN_STORE: _pool(OWN_STORE, own, inbox, settings.hashing_threads, settings.reject_delay_s * ANSWERED_WITHIN)
+        OWN_STORE: _pool(
+            OWN_STORE, own, inbox, settings.hashing_threads, settings.handler.reject_delay_s * ANSWERED_WITHIN
+        )
     }
     try:
         for named in settings.first_factors.values():
@@ -145,14 +147,7 @@ def _upstream(section: UpstreamSection, folder: Path, timeout_s: float) -> Upstr
 
 def read_secret_file(path: Path) -> bytes:
     """The first line of a file that only its owner may read. Raises ConfigError."""
-    try:
-        with path.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode & 0o777
-            octets = file.read(MAX_SECRET_OCTETS).split(b"\n", 1)[0].rstrip(b"\r")
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot read the secret: {error.strerror}") from error
-    if mode & 0o077:
-        raise ConfigError(f"{path}: the secret can be read by others (mode {mode:04o}); run: chmod 600 {path}")
+    octets = read_private_file(path, "the secret", MAX_SECRET_OCTETS).split(b"\n", 1)[0].rstrip(b"\r")
     if not octets:
         raise ConfigError(f"{path}: the secret is empty")
     return octets

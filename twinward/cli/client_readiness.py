@@ -2,20 +2,22 @@
 
 import click
 
+from authn.outcomes import WOULD_BE_ASKED, WOULD_BE_LET_IN
+from authn.verdict import Reason
 from store.nas_clients import NasClients
 from store.shadow_report import shadow_outcomes
 from twinward.cli.context import Console, json_option, now, show, table, time_text
 
-_SENTENCES = {
-    "accept": "ready: typed a right code",
-    "prompt": "ready: has a token, and would be asked for its code",
-    "no_token": "has no token: twinward token enrol",
-    "unknown_user": "is not known here: twinward user add",
-    "unreadable_field": "has a token, but typed no code",
-    "wrong_code": "has a token, but typed no right code",
-    "clock_off": "has a token whose clock is off: twinward token resync",
-    "wrong_period": "has an app that ignores the token's period: enrol anew",
-    "old_code": "has a client that sends an old code again",
+_SENTENCES: dict[str, str] = {
+    WOULD_BE_LET_IN: "ready: typed a right code",
+    WOULD_BE_ASKED: "ready: has a token, and would be asked for its code",
+    Reason.NO_TOKEN: "has no token: twinward token enrol",
+    Reason.UNKNOWN_USER: "is not known here: twinward user add",
+    Reason.UNREADABLE_FIELD: "has a token, but typed no code",
+    Reason.WRONG_CODE: "has a token, but typed no right code",
+    Reason.CLOCK_OFF: "has a token whose clock is off: twinward token resync",
+    Reason.WRONG_PERIOD: "has an app that ignores the token's period: enrol anew",
+    Reason.OLD_CODE: "has a client that sends an old code again",
 }
 
 

@@ -2,9 +2,7 @@
 
 from typing import Any
 
-from authn.account import Account
 from authn.case import Case, open_case
-from authn.client import NasClient
 from authn.decide import decide
 from authn.decision import Decision, SpendExemption, WithoutSpend
 from authn.errors import OperationError
@@ -45,7 +43,7 @@ def imagine(
         "user": username,
         "client": client.name,
         "outcome": outcome,
-        "circumstances": _circumstances(case, account, client),
+        "circumstances": _circumstances(case),
     }
     return facts | ({"reason": reason} if reason else {})
 
@@ -74,11 +72,11 @@ def _told(decision: Decision) -> tuple[str, Reason | None]:
             return f"no verdict, {inability}", None
 
 
-def _circumstances(case: Case, account: Account, client: NasClient) -> dict[str, Any]:
+def _circumstances(case: Case) -> dict[str, Any]:
+    account, alone = case.account, case.alone()
     tally = account.tally
-    alone = case.alone()
     return {
-        "input": inputs_text(client.rules),
+        "input": inputs_text(case.request.client.rules),
         "groups": ", ".join(account.groups) or "none",
         "rule": case.rule.name or "none",
         "first factor": case.keeper_rule.keeper,
