@@ -1,7 +1,7 @@
 """Prompts beyond the plain one: two codes in a row, recovery codes, and what another server asks."""
 
 import pytest
-from support.simulator import LAB, World, make_client
+from support.simulator import LAB, make_client
 
 from authn.challenge import MAX_RELAYED_STATE_OCTETS, Relay
 from authn.decision import WithoutSpend
@@ -14,16 +14,6 @@ from authn.verdict import Accept, Challenge, Prompt, Reason, RecoveryCodeUsed, R
 ASKS = make_client(11, "asks", inputs=["challenge"])
 ASKS_TOO = make_client(11, "asks", inputs=["suffix", "challenge"])
 UNIFORM = make_client(11, "asks", inputs=["challenge"], uniform_challenge=True)
-
-
-@pytest.fixture
-def world():
-    return World()
-
-
-@pytest.fixture
-def alice(world):
-    return world.enrol("alice")
 
 
 def prompted(world, person, client=ASKS):

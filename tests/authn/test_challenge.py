@@ -15,16 +15,6 @@ BOTH = make_client(12, "both", inputs=["suffix", "challenge"])
 UNIFORM = make_client(13, "uniform", inputs=["challenge"], uniform_challenge=True)
 
 
-@pytest.fixture
-def world():
-    return World()
-
-
-@pytest.fixture
-def alice(world):
-    return world.enrol("alice")
-
-
 def is_first_prompt(verdict):
     return isinstance(verdict, Challenge) and verdict.prompt is Prompt.CODE and verdict.opening.password_held
 

@@ -21,11 +21,6 @@ from authn.secret import Password, Seed, Verifier
 from authn.verdict import Accept, Inability, Reason, Reject, Unavailable, Verdict
 
 
-@pytest.fixture
-def world():
-    return World()
-
-
 def wrong_code(guess):
     """A code that none of the worlds' users has near the present; another one for each guess."""
     return b"00000%d" % guess if guess < 10 else b"0000%d" % guess

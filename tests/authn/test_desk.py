@@ -33,6 +33,25 @@ class PatientFirstFactor:
         return ready
 
 
+ASKS = make_client(31, "asks", inputs=["challenge"])
+
+
+def make_desk_after_failures(failures):
+    """A desk at which guesses at alice's password are judged, after some earlier ones have failed."""
+    world = World()
+    world.enrol("alice")
+    for number in range(failures):
+        world.login("alice", b"earlier %d" % number, ASKS)
+    return world, *make_desk(world)[:2]
+
+
+def hand_in_guesses(world, desk, deadlines):
+    """Guesses at alice's password, one for each deadline, under the tickets 0 and up; as many batches as guesses."""
+    for ticket, until in enumerate(deadlines):
+        desk.hand_in(ticket, world.request("alice", b"guess %d" % ticket, ASKS), until=until)
+    return [verdict for _ in deadlines for verdict in desk.work(0.0)]
+
+
 def make_desk(world, max_waiting=1000):
     """A desk over the world, with its first factor and the faults it met."""
     first_factor, faults = PatientFirstFactor(world), []
@@ -236,10 +255,9 @@ def test_as_many_passwords_are_checked_at_a_time_as_may_fail_and_the_rest_learn_
     name takes."""
     world = World()
     alice = world.enrol("alice")
-    asks = make_client(31, "asks", inputs=["challenge"])
     desk, first_factor, _ = make_desk(world)
     for ticket in range(20):
-        desk.hand_in(ticket, world.request("alice", b"guess %d" % ticket, asks), until=LATER)
+        desk.hand_in(ticket, world.request("alice", b"guess %d" % ticket, ASKS), until=LATER)
     verdicts, at_a_time = [], []
     while not desk.is_idle():
         verdicts += desk.work(0.0)
@@ -253,17 +271,9 @@ def test_as_many_passwords_are_checked_at_a_time_as_may_fail_and_the_rest_learn_
 
 
 def test_once_failures_are_few_enough_left_passwords_are_checked_one_at_a_time():
-    world = World()
-    world.enrol("alice")
-    asks = make_client(31, "asks", inputs=["challenge"])
-    desk, first_factor, _ = make_desk(world)
-    for number in range(6):
-        world.login("alice", b"earlier %d" % number, asks)
+    world, desk, first_factor = make_desk_after_failures(6)
     world.pass_time(30)
-    for ticket in range(5):
-        desk.hand_in(ticket, world.request("alice", b"guess %d" % ticket, asks), until=LATER)
-    for _ in range(5):
-        desk.work(0.0)
+    assert hand_in_guesses(world, desk, [LATER] * 5) == []
     assert len(first_factor.asked) == 1
     reasons = [verdict.reason for _, verdict in work_off(desk, first_factor)]
     assert sorted(reasons) == sorted([Reason.WRONG_PASSWORD] + [Reason.LOCKED] * 4)
@@ -271,35 +281,20 @@ def test_once_failures_are_few_enough_left_passwords_are_checked_one_at_a_time()
 
 def test_who_waits_for_a_check_is_not_judged_in_vain_meanwhile():
     """Judging takes a transaction, and a flood at one name would have all of them judged anew after each check."""
-    world = World()
-    alice = world.enrol("alice")
-    desk, first_factor, _ = make_desk(world)
-    for number in range(6):
-        world.login("alice", b"wrong%06d" % number)
+    world, desk, first_factor = make_desk_after_failures(6)
     world.pass_time(30)
     loaded, load = [], world.attempts.load
     world.attempts.load = lambda requests: loaded.append(len(requests)) or load(requests)
-    for ticket in range(9):
-        desk.hand_in(ticket, world.request("alice", b"%d" % ticket + alice.code_at()), until=LATER)
-    for _ in range(9):
-        desk.work(0.0)
+    hand_in_guesses(world, desk, [LATER] * 9)
     assert loaded == [1]
     assert len(first_factor.asked) == 1
 
 
 def test_a_check_that_failed_leaves_room_for_fewer():
     """Two are checked, both may fail; then a third comes while one of them has."""
-    world = World()
-    world.enrol("alice")
-    asks = make_client(31, "asks", inputs=["challenge"])
-    desk, first_factor, _ = make_desk(world)
-    for number in range(4):
-        world.login("alice", b"earlier %d" % number, asks)
+    world, desk, first_factor = make_desk_after_failures(4)
     checked = len(world.checks)
-    for ticket in range(4):
-        desk.hand_in(ticket, world.request("alice", b"guess %d" % ticket, asks), until=LATER)
-    for _ in range(4):
-        desk.work(0.0)
+    hand_in_guesses(world, desk, [LATER] * 4)
     assert len(first_factor.asked) == 2
     first = first_factor.asked.pop()
     first_factor.asked, others = [first], first_factor.asked
@@ -313,16 +308,8 @@ def test_a_check_that_failed_leaves_room_for_fewer():
 
 
 def test_logins_that_wait_for_a_check_of_their_user_are_given_up_at_their_own_deadline():
-    world = World()
-    world.enrol("alice")
-    asks = make_client(31, "asks", inputs=["challenge"])
-    desk, first_factor, _ = make_desk(world)
-    for number in range(5):
-        world.login("alice", b"earlier %d" % number, asks)
-    for ticket, until in enumerate([5.0, 3.0, 4.0]):
-        desk.hand_in(ticket, world.request("alice", b"guess %d" % ticket, asks), until=until)
-    for _ in range(3):
-        assert desk.work(0.0) == []
+    world, desk, first_factor = make_desk_after_failures(5)
+    assert hand_in_guesses(world, desk, [5.0, 3.0, 4.0]) == []
     assert desk.next_due() == 3.0
     assert len(first_factor.asked) == 1
     assert desk.work(4.5) == [(ticket, Unavailable(Inability.OVERLOADED)) for ticket in (1, 2)]

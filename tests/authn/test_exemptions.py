@@ -3,7 +3,7 @@
 import dataclasses
 
 import pytest
-from support.simulator import LAB, OTHER, World, make_client
+from support.simulator import LAB, OTHER, make_client
 
 from authn.account import DECOY
 from authn.decision import SpendExemption, WithoutSpend
@@ -15,16 +15,6 @@ from authn.policy import KeeperRule, Policy
 from authn.verdict import Accept, Challenge, Exempted, Prompt, Reason, Reject
 
 GRACE, BYPASS = ExemptionKind.GRACE, ExemptionKind.BYPASS
-
-
-@pytest.fixture
-def world():
-    return World()
-
-
-@pytest.fixture
-def alice(world):
-    return world.enrol("alice")
 
 
 def last(world):

@@ -2,8 +2,6 @@
 
 import hashlib
 import logging
-import socket
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -11,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 import pytest
 from support.freeradius import free_udp_port
 from support.freeradius_upstream import ALICE, BOB, CAROL, JUERGEN, UPSTREAM_SECRET, FreeradiusUpstream
+from support.scripted_server import scripted_server
 
 from authn.challenge import MAX_RELAYED_STATE_OCTETS, Relay
 from authn.client import ClientId
@@ -219,35 +218,6 @@ def test_probe_sees_who_answers(freeradius):
 # Servers by script
 
 
-@contextmanager
-def scripted(script, delay_s=0.0):
-    """A server that answers each datagram with the octets that `script(request, count)` yields."""
-    udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    udp.bind(("127.0.0.1", 0))
-    udp.settimeout(0.05)
-    seen, stop = [], threading.Event()
-
-    def run():
-        while not stop.is_set():
-            try:
-                octets, peer = udp.recvfrom(4096)
-            except TimeoutError:
-                continue
-            seen.append(octets)
-            stop.wait(delay_s)
-            for reply in script(parse(octets), len(seen)):
-                udp.sendto(reply, peer)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        yield udp.getsockname()[1], seen
-    finally:
-        stop.set()
-        thread.join(5)
-        udp.close()
-
-
 def signed(code, *attributes_):
     return lambda request, _count: [build_reply(code, request, attributes_, UPSTREAM_SECRET)]
 
@@ -266,7 +236,7 @@ def challenges(*messages, state=b"a state"):
 
 
 def test_the_request_is_signed_first_and_says_who_asks():
-    with scripted(accepts) as (port, seen):
+    with scripted_server(accepts) as (port, seen):
         assert finding(first_factor(port), *JUERGEN) is Finding.PASSED
     request = parse(seen[0])
     verify_message_authenticator(request, UPSTREAM_SECRET)
@@ -279,28 +249,28 @@ def test_the_request_is_signed_first_and_says_who_asks():
 
 
 def test_an_answer_goes_to_the_server_that_asked_and_nowhere_else():
-    with scripted(accepts) as (first, at_first), scripted(accepts) as (second, at_second):
+    with scripted_server(accepts) as (first, at_first), scripted_server(accepts) as (second, at_second):
         assert finding(first_factor(first, second), "bob", "1", Relay(1, b"the state")) is Finding.PASSED
     assert at_first == []
     assert parse(at_second[0]).first(attributes.STATE) == b"the state"
 
 
 def test_an_answer_stays_there_though_that_server_is_silent():
-    with scripted(accepts) as (first, at_first), scripted(keeps_silent) as (second, at_second), in_time():
+    with scripted_server(accepts) as (first, at_first), scripted_server(keeps_silent) as (second, at_second), in_time():
         assert finding(hasty(first, second), "bob", "1", Relay(1, b"the state")) is Finding.CANNOT_TELL
     assert at_first == []
     assert len(at_second) > 1
 
 
 def test_a_challenge_names_the_server_that_asks():
-    with scripted(keeps_silent) as (first, _), scripted(challenges(b"Code?")) as (second, _):
+    with scripted_server(keeps_silent) as (first, _), scripted_server(challenges(b"Code?")) as (second, _):
         asked = first_factor(first, second, timeout_s=2).check(question(*BOB[:2]), PATIENCE_S)
     assert asked.further == FurtherQuestion("Code?", Relay(1, b"a state"))
 
 
 @pytest.mark.parametrize("number", [-1, 1, 255])
 def test_an_answer_for_a_server_that_is_gone_cannot_tell(number):
-    with scripted(accepts) as (port, seen):
+    with scripted_server(accepts) as (port, seen):
         assert finding(first_factor(port), "bob", "1", Relay(number, b"the state")) is Finding.CANNOT_TELL
     assert seen == []
 
@@ -309,7 +279,7 @@ def test_a_lost_packet_is_sent_again_with_the_same_octets_to_the_same_server():
     def loses_one(request, count):
         return accepts(request, count) if count == 2 else []
 
-    with scripted(loses_one) as (first, at_first), scripted(rejects) as (second, at_second):
+    with scripted_server(loses_one) as (first, at_first), scripted_server(rejects) as (second, at_second):
         assert finding(first_factor(first, second), *ALICE) is Finding.PASSED
     assert len(at_first) == 2
     assert len(set(at_first)) == 1
@@ -317,14 +287,14 @@ def test_a_lost_packet_is_sent_again_with_the_same_octets_to_the_same_server():
 
 
 def test_a_slow_server_is_waited_for_before_the_next_is_asked():
-    with scripted(rejects, delay_s=0.5) as (first, _), scripted(accepts) as (second, at_second):
+    with scripted_server(rejects, delay_s=0.5) as (first, _), scripted_server(accepts) as (second, at_second):
         assert finding(first_factor(first, second), *ALICE) is Finding.FAILED
     assert at_second == []
 
 
 def test_all_silent_is_told_in_time():
     with ExitStack() as stack:
-        ports = [stack.enter_context(scripted(keeps_silent))[0] for _ in range(3)]
+        ports = [stack.enter_context(scripted_server(keeps_silent))[0] for _ in range(3)]
         with in_time():
             assert finding(hasty(*ports), *ALICE, timeout_s=60) is Finding.CANNOT_TELL
         with in_time(0.1 + SLACK_S):
@@ -332,7 +302,7 @@ def test_all_silent_is_told_in_time():
 
 
 def test_without_time_nothing_is_sent():
-    with scripted(accepts) as (port, seen):
+    with scripted_server(accepts) as (port, seen):
         assert finding(first_factor(port), *ALICE, timeout_s=0.0) is Finding.CANNOT_TELL
     assert seen == []
 
@@ -369,20 +339,20 @@ LIES = [other_identifier, other_secret, garbage, unsigned, altered, other_code]
 
 @pytest.mark.parametrize("lie", LIES)
 def test_a_lie_lets_nobody_in(lie):
-    with scripted(lie) as (port, _), in_time():
+    with scripted_server(lie) as (port, _), in_time():
         assert finding(hasty(port), *ALICE) is Finding.CANNOT_TELL
 
 
 @pytest.mark.parametrize("lie", LIES[:-1])
 def test_a_lie_does_not_stand_before_the_truth(lie):
     """Somebody who answers faster than the server changes nothing."""
-    with scripted(lambda *asked: [*lie(*asked), *rejects(*asked)]) as (port, _):
+    with scripted_server(lambda *asked: [*lie(*asked), *rejects(*asked)]) as (port, _):
         assert finding(first_factor(port), *ALICE) is Finding.FAILED
 
 
 @pytest.mark.parametrize("state", [None, b"", bytes(MAX_RELAYED_STATE_OCTETS + 1), bytes(253)])
 def test_a_challenge_that_cannot_be_relayed_cannot_tell(state, caplog):
-    with scripted(challenges(b"Code?", state=state)) as (port, _):
+    with scripted_server(challenges(b"Code?", state=state)) as (port, _):
         assert finding(first_factor(port), *BOB[:2]) is Finding.CANNOT_TELL
     [record] = caplog.records
     said = record.getMessage()
@@ -393,7 +363,7 @@ def test_a_challenge_that_cannot_be_relayed_cannot_tell(state, caplog):
 
 def test_a_state_of_the_greatest_length_is_relayed():
     state = bytes(range(MAX_RELAYED_STATE_OCTETS))
-    with scripted(challenges(state=state)) as (port, _):
+    with scripted_server(challenges(state=state)) as (port, _):
         asked = first_factor(port).check(question(*BOB[:2]), PATIENCE_S)
     assert asked.further == FurtherQuestion(DEFAULT_PROMPT, Relay(0, state))
 
@@ -401,20 +371,20 @@ def test_a_state_of_the_greatest_length_is_relayed():
 @pytest.mark.parametrize("typed", [b"", b"x" * 129, b"x\0y"])
 @pytest.mark.parametrize("relay", [None, Relay(0, b"the state")])
 def test_what_no_packet_can_carry_fails_unasked(typed, relay):
-    with scripted(accepts) as (port, seen):
+    with scripted_server(accepts) as (port, seen):
         assert finding(first_factor(port), "alice", typed, relay) is Finding.FAILED
     assert seen == []
 
 
 def test_a_name_that_is_nobodys_fails_unasked():
-    with scripted(accepts) as (port, seen):
+    with scripted_server(accepts) as (port, seen):
         assert finding(first_factor(port), "", "x") is Finding.FAILED
         assert finding(first_factor(port), "a" * 254, "x") is Finding.FAILED
     assert seen == []
 
 
 def test_a_password_of_the_greatest_length_is_asked():
-    with scripted(accepts) as (port, _):
+    with scripted_server(accepts) as (port, _):
         assert finding(first_factor(port), "alice", b"x" * 128) is Finding.PASSED
 
 
@@ -461,12 +431,12 @@ def test_a_text_that_was_cut_into_messages_is_put_together():
 
 
 def test_escape_sequences_of_a_server_do_not_reach_the_prompt():
-    with scripted(challenges(b"\x1b[2JCode?")) as (port, _):
+    with scripted_server(challenges(b"\x1b[2JCode?")) as (port, _):
         assert first_factor(port).check(question(*BOB[:2]), PATIENCE_S).further.prompt == "Code?"
 
 
 def test_probe_says_so_where_status_server_is_not_answered():
-    with scripted(keeps_silent) as (port, seen), in_time():
+    with scripted_server(keeps_silent) as (port, seen), in_time():
         told = first_factor(port).probe(TIMEOUT_S)
     assert f"Status-Server was not answered (127.0.0.1:{port}: no reply)" in told
     assert "NPS" in told

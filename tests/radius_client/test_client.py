@@ -5,9 +5,9 @@ import resource
 import socket
 import threading
 import time
-from contextlib import contextmanager
 
 import pytest
+from support.scripted_server import scripted_server
 
 from radius_client.client import Accepted, Challenged, Client, Rejected
 from radius_client.errors import NoReplyError, UnusableCredentialsError
@@ -17,34 +17,6 @@ from radius_wire.packet import PacketCode, build_reply, parse
 from radius_wire.password_hiding import reveal
 
 SECRET = b"a shared secret for the client"
-
-
-@contextmanager
-def partner(script, host="127.0.0.1"):
-    """A server that answers each datagram with the octets `script(request, count)` yields."""
-    udp = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
-    udp.bind((host, 0))
-    udp.settimeout(0.05)
-    seen, stop = [], threading.Event()
-
-    def run():
-        while not stop.is_set():
-            try:
-                octets, peer = udp.recvfrom(4096)
-            except TimeoutError:
-                continue
-            seen.append(octets)
-            for reply in script(parse(octets), len(seen)):
-                udp.sendto(reply, peer)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        yield udp.getsockname()[1], seen
-    finally:
-        stop.set()
-        thread.join(5)
-        udp.close()
 
 
 def server(port, host="127.0.0.1", timeout_s=0.3, **more):
@@ -69,7 +41,7 @@ def unsigned(reply):
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 def test_a_proven_accept_is_believed(host):
-    with partner(accept, host) as (port, seen):
+    with scripted_server(accept, host) as (port, seen):
         outcome = Client([server(port, host)], nas_identifier="nas").authenticate("alice", b"pw123456")
     assert isinstance(outcome, Accepted)
     assert outcome.messages == ["hello"]
@@ -88,7 +60,7 @@ def test_forged_unsigned_and_foreign_replies_are_passed_over():
         yield b"\x02"
         yield build_reply(PacketCode.ACCESS_REJECT, request, [], SECRET)
 
-    with partner(script) as (port, _):
+    with scripted_server(script) as (port, _):
         assert isinstance(Client([server(port)]).authenticate("alice", b"pw"), Rejected)
 
 
@@ -96,7 +68,7 @@ def test_an_unsigned_reply_is_believed_only_when_the_server_is_relaxed():
     def script(request, _count):
         yield unsigned(2)(request)
 
-    with partner(script) as (port, _):
+    with scripted_server(script) as (port, _):
         with pytest.raises(NoReplyError):
             Client([server(port, tries=1)]).authenticate("alice", b"pw")
         relaxed = server(port, require_message_authenticator=False)
@@ -108,14 +80,14 @@ def test_repeats_are_the_same_octets():
         if count == 3:
             yield from accept(request, count)
 
-    with partner(script) as (port, seen):
+    with scripted_server(script) as (port, seen):
         assert isinstance(Client([server(port, timeout_s=0.1)]).authenticate("alice", b"pw"), Accepted)
     assert len(seen) == 3
     assert len(set(seen)) == 1
 
 
 def test_a_silent_server_and_a_closed_port_are_passed_over():
-    with partner(lambda *_: ()) as (silent, _), partner(accept) as (good, _):
+    with scripted_server(lambda *_: ()) as (silent, _), scripted_server(accept) as (good, _):
         closed = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         closed.bind(("127.0.0.1", 0))
         port = closed.getsockname()[1]
@@ -130,7 +102,7 @@ def test_a_silent_server_and_a_closed_port_are_passed_over():
 
 
 def test_the_deadline_bounds_the_whole_exchange():
-    with partner(lambda *_: ()) as (port, _):
+    with scripted_server(lambda *_: ()) as (port, _):
         started = time.monotonic()
         with pytest.raises(NoReplyError):
             Client([server(port, timeout_s=60)] * 3, deadline_s=0.3).authenticate("alice", b"pw")
@@ -138,7 +110,7 @@ def test_the_deadline_bounds_the_whole_exchange():
 
 
 def test_a_question_may_have_less_time_than_the_client():
-    with partner(lambda *_: ()) as (port, seen):
+    with scripted_server(lambda *_: ()) as (port, seen):
         client = Client([server(port, timeout_s=60)] * 3, deadline_s=60)
         started = time.monotonic()
         with pytest.raises(NoReplyError):
@@ -153,7 +125,7 @@ def test_a_question_may_have_less_time_than_the_client():
 
 
 def test_a_silent_server_does_not_take_the_time_of_the_next():
-    with partner(lambda *_: ()) as (silent, _), partner(accept) as (good, _):
+    with scripted_server(lambda *_: ()) as (silent, _), scripted_server(accept) as (good, _):
         outcome = Client([server(silent, timeout_s=60), server(good)], deadline_s=2).authenticate("alice", b"pw")
     assert outcome.server.port == good
 
@@ -165,7 +137,7 @@ def test_a_silent_server_is_asked_last_until_its_dead_time_is_over():
     def script(request, count):
         return accept(request, count) if is_up.is_set() else []
 
-    with partner(script) as (first, at_first), partner(accept) as (second, at_second):
+    with scripted_server(script) as (first, at_first), scripted_server(accept) as (second, at_second):
         client = Client(
             [server(first, timeout_s=0.1, tries=1), server(second)],
             dead_time_s=30,
@@ -186,7 +158,7 @@ def test_a_server_in_its_dead_time_is_asked_when_no_other_answers_and_counts_as_
     def script(request, count):
         return accept(request, count) if is_up.is_set() else []
 
-    with partner(lambda *_: ()) as (first, at_first), partner(script) as (second, _):
+    with scripted_server(lambda *_: ()) as (first, at_first), scripted_server(script) as (second, _):
         client = Client([server(port, timeout_s=0.1, tries=1) for port in (first, second)], dead_time_s=30)
         with pytest.raises(NoReplyError):
             client.authenticate("alice", b"pw")
@@ -209,12 +181,12 @@ def test_a_server_in_its_dead_time_is_asked_when_no_other_answers_and_counts_as_
     ],
 )
 def test_the_error_says_why_no_reply_was_believed(script, why):
-    with partner(script) as (port, _), pytest.raises(NoReplyError, match=why):
+    with scripted_server(script) as (port, _), pytest.raises(NoReplyError, match=why):
         Client([server(port, tries=2)]).authenticate("alice", b"pw")
 
 
 def test_a_probe_is_a_signed_status_server():
-    with partner(accept) as (port, seen):
+    with scripted_server(accept) as (port, seen):
         Client([server(port)], nas_identifier="nas").probe(server(port))
     request = parse(seen[0])
     assert request.packet_code == PacketCode.STATUS_SERVER
@@ -223,7 +195,7 @@ def test_a_probe_is_a_signed_status_server():
 
 
 def test_a_probe_that_nobody_answers_raises_in_time():
-    with partner(lambda *_: ()) as (port, _):
+    with scripted_server(lambda *_: ()) as (port, _):
         started = time.monotonic()
         with pytest.raises(NoReplyError):
             Client([server(port, timeout_s=60)]).probe(server(port, timeout_s=60), timeout_s=0.2)
@@ -238,7 +210,7 @@ def test_a_process_with_many_open_files_can_ask():
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 1200), hard))
     held = [os.open(os.devnull, os.O_RDONLY)]
     try:
-        with partner(accept) as (port, _):
+        with scripted_server(accept) as (port, _):
             while held[-1] < 1024:
                 held.append(os.dup(held[0]))
             assert isinstance(Client([server(port)]).authenticate("alice", b"pw"), Accepted)
@@ -255,7 +227,7 @@ def test_a_challenge_is_answered_at_the_same_server_with_its_state():
         else:
             yield build_reply(PacketCode.ACCESS_CHALLENGE, request, [(24, b"the state"), (18, b"Code?")], SECRET)
 
-    with partner(script) as (port, _):
+    with scripted_server(script) as (port, _):
         client = Client([server(port)])
         challenge = client.authenticate("alice", b"pw")
         assert isinstance(challenge, Challenged)
@@ -267,7 +239,7 @@ def test_a_challenge_is_answered_at_the_same_server_with_its_state():
     ("name", "typed"), [("", b"x"), ("a" * 254, b"x"), ("a", b""), ("a", b"x" * 129), ("a", b"x\0y")]
 )
 def test_what_no_packet_can_carry_is_refused_unsent(name, typed):
-    with partner(accept) as (port, seen):
+    with scripted_server(accept) as (port, seen):
         with pytest.raises(UnusableCredentialsError):
             Client([server(port)]).authenticate(name, typed)
         assert seen == []
@@ -277,7 +249,7 @@ def test_escape_sequences_of_a_server_do_not_reach_the_terminal():
     def script(request, _count):
         yield build_reply(PacketCode.ACCESS_REJECT, request, [(18, b"\x1b[2Jno\n")], SECRET)
 
-    with partner(script) as (port, _):
+    with scripted_server(script) as (port, _):
         [message] = Client([server(port)]).authenticate("alice", b"pw").messages
     assert message.isprintable()
     assert "no" in message
