@@ -54,7 +54,7 @@ class Bucket:
 
     def is_full(self, now: UnixSeconds, size: int) -> bool:
         """Whether one more does not go in."""
-        return self.level_at(now, size) > size - 1
+        return self.room_at(now, size) == 0
 
     def room_at(self, now: UnixSeconds, size: int) -> int:
         """How many more go in at `now`."""
